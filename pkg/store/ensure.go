@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/scoreflow/scoreflow/pkg/retry"
+	"github.com/scoreflow/scoreflow/pkg/subject"
+)
+
+// How long things are kept.
+const (
+	resultsKept = 24 * time.Hour
+	deadKept    = 30 * 24 * time.Hour
+	markersKept = time.Hour // of removed records, so that caches see the removal
+)
+
+// streams is how the streams are set up.
+func streams(replicas int) []jetstream.StreamConfig {
+	all := []jetstream.StreamConfig{
+		{
+			Name: subject.Calculations, Subjects: []string{subject.AllCalculations},
+			Description: "calculations not settled yet",
+			Discard:     jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 2,
+		},
+		{
+			Name: subject.Completions, Subjects: []string{subject.AllCompletions},
+			Description: "what was reported and is not settled yet",
+			Retention:   jetstream.WorkQueuePolicy,
+		},
+		{
+			Name: subject.Results, Subjects: []string{subject.AllCommits},
+			Description:       "the final document of each correlation ID",
+			SubjectTransform:  &jetstream.SubjectTransformConfig{Source: subject.AllCommits, Destination: subject.StoredResult},
+			RePublish:         &jetstream.RePublish{Source: subject.AllResults, Destination: subject.StoredResult},
+			MaxMsgsPerSubject: 1, MaxAge: resultsKept,
+		},
+		{
+			Name: subject.Timers, Subjects: []string{subject.AllTimers, subject.AllTimeouts, subject.AllClaims},
+			Description: "deadlines of calculations handed over, and claims of calls",
+			Retention:   jetstream.WorkQueuePolicy, AllowMsgSchedules: true, AllowMsgTTL: true,
+		},
+		{
+			Name: subject.DeadLetters, Subjects: []string{subject.AllDead, subject.AllInvalid},
+			Description: "what could not be brought to its intended end",
+			MaxAge:      deadKept,
+		},
+	}
+	for i := range all {
+		all[i].Storage = jetstream.FileStorage
+		all[i].Replicas = replicas
+		all[i].AllowDirect = true
+	}
+	return all
+}
+
+func (s *Store) ensure(ctx context.Context) error {
+	for _, want := range streams(s.replicas) {
+		err := retry.Do(ctx, retry.Broker, func() error {
+			try, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			return s.ensureStream(try, want)
+		})
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", want.Name, err)
+		}
+	}
+	err := retry.Do(ctx, retry.Broker, func() error {
+		try, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		return s.ensureBucket(try)
+	})
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", subject.Scores, err)
+	}
+	return nil
+}
+
+func (s *Store) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	stream, err := s.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = s.js.CreateStream(ctx, want)
+	}
+	if err != nil {
+		return lasting(err)
+	}
+	return check(want, stream.CachedInfo().Config)
+}
+
+func (s *Store) ensureBucket(ctx context.Context) error {
+	want := jetstream.KeyValueConfig{
+		Bucket: subject.Scores, Description: "scores and their validity",
+		History: 1, Storage: jetstream.FileStorage, Replicas: s.replicas, LimitMarkerTTL: markersKept,
+	}
+	kv, err := s.js.KeyValue(ctx, subject.Scores)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = s.js.CreateKeyValue(ctx, want)
+	}
+	if err != nil {
+		return lasting(err)
+	}
+	status, err := kv.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.History() != 1 {
+		return retry.Stop(fmt.Errorf("its history is %d, must be 1", status.History()))
+	}
+	return nil
+}
+
+// lasting marks an error that will not pass: the server refuses the set-up itself.
+func lasting(err error) error {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 400 && api.ErrorCode != jetstream.JSErrCodeStreamNameInUse {
+		return retry.Stop(err)
+	}
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return retry.Stop(err)
+	}
+	return err
+}
+
+// check compares what the protocol needs of a stream. How long and how often something is kept is the operator's to change.
+func check(want, have jetstream.StreamConfig) error {
+	for _, f := range []struct {
+		name       string
+		want, have any
+	}{
+		{"subjects", want.Subjects, have.Subjects},
+		{"retention", want.Retention, have.Retention},
+		{"discard policy", want.Discard == jetstream.DiscardNew, have.Discard == jetstream.DiscardNew},
+		{"discard new per subject", want.DiscardNewPerSubject, have.DiscardNewPerSubject},
+		{"messages per subject", max(want.MaxMsgsPerSubject, 0), max(have.MaxMsgsPerSubject, 0)},
+		{"subject transform", want.SubjectTransform, have.SubjectTransform},
+		{"republish", want.RePublish, have.RePublish},
+		{"direct get", want.AllowDirect, have.AllowDirect},
+		{"message schedules", want.AllowMsgSchedules, have.AllowMsgSchedules},
+	} {
+		if !reflect.DeepEqual(f.want, f.have) {
+			return retry.Stop(fmt.Errorf("its %s is %+v, must be %+v; it was set up by somebody else or by an older version", f.name, f.have, f.want))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package correlator
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/scoreflow/scoreflow/pkg/store"
+	"github.com/scoreflow/scoreflow/pkg/subject"
+	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
+)
+
+// timeout ends the calculation whose timer fired. A fired timer is a hint: the calculation decides.
+func (s *Service) timeout(ctx context.Context, msg jetstream.Msg) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	id, ok := subject.ParseID(msg.Subject())
+	if ok {
+		c, _, err := s.store.Find(ctx, id, store.Leader)
+		if err == nil && c != nil {
+			err = s.expire(ctx, c)
+		}
+		if err != nil {
+			s.log.Warn("a passed deadline is not settled yet", zap.Stringer("correlation_id", id), zap.Error(err))
+			return // redelivered after ackWait
+		}
+	}
+	if err := msg.Ack(); err != nil {
+		s.log.Warn("a passed deadline is not acknowledged", zap.Error(err))
+	}
+}
+
+// expire completes a calculation as one whose deadline has passed, if nothing has completed it before.
+func (s *Service) expire(ctx context.Context, c *store.Calculation) error {
+	stored, err := s.store.Complete(ctx, c.ID, &scorev1.Completion{
+		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation,
+		End: &scorev1.Completion_Failed{Failed: &scorev1.Failure{
+			Code: scorev1.Code_DEADLINE_EXCEEDED, Message: "the calculation did not end by its deadline", Retryable: true,
+		}},
+	})
+	if err == nil && stored {
+		s.log.Warn("overdue", zap.Stringer("correlation_id", c.ID), zap.Time("deadline", c.Deadline.AsTime()))
+	}
+	return err
+}
+
+// sweep ends, from time to time, the calculations that are overdue though nothing told so: no adapter was alive, or a timer was lost.
+func (s *Service) sweep(ctx context.Context) {
+	for {
+		wait := s.cfg.SweepEvery/2 + rand.N(s.cfg.SweepEvery) // correlators need not all look at once
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		for _, product := range s.cfg.Products.Names() {
+			if err := s.sweepProduct(ctx, product); err != nil && ctx.Err() == nil {
+				s.log.Warn("overdue calculations cannot be looked for", zap.String("product", product), zap.Error(err))
+			}
+		}
+	}
+}
+
+// grace is how long past its deadline a calculation is left to its adapter and its timer.
+const grace = 2 * time.Second
+
+// sweepProduct goes from the oldest calculation to the first that began too late to be overdue, so it costs one read when there is none.
+func (s *Service) sweepProduct(ctx context.Context, product string) error {
+	longest := s.cfg.Products[product].Deadline
+	now := time.Now()
+	var failed error
+	err := s.store.Oldest(ctx, product, func(c *store.Calculation) bool {
+		if now.After(c.Deadline.AsTime().Add(grace)) {
+			failed = s.expire(ctx, c)
+		}
+		return failed == nil && now.Sub(c.CreatedAt.AsTime()) > longest
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}

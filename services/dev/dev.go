@@ -1,0 +1,158 @@
+// Package dev is the whole suite in one process, on a NATS server of its own: what `make run` starts, and what end-to-end tests test.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/scoreflow/scoreflow/pkg/bus"
+	"github.com/scoreflow/scoreflow/pkg/daemon"
+	"github.com/scoreflow/scoreflow/pkg/natsd"
+	"github.com/scoreflow/scoreflow/pkg/product"
+	"github.com/scoreflow/scoreflow/services/adapter"
+	"github.com/scoreflow/scoreflow/services/correlator"
+	"github.com/scoreflow/scoreflow/services/demo"
+	"github.com/scoreflow/scoreflow/services/gateway"
+)
+
+const replicas = 1 // there is one server
+
+// Config is what a suite is made of. It listens on loopback only; a port 0 is any free one.
+type Config struct {
+	Store         string          // the directory of all its data; one suite at a time
+	NATSPort      int             // of 127.0.0.1
+	SyncAlways    bool            // fsync every message, against power loss; default every 2 minutes
+	AdapterListen string          // host:port where backends may notify by HTTP
+	DemoListen    string          // host:port of the demo backend
+	DemoPace      float64         // the time that the demo backend takes, as a factor: 1 = seconds, 0 = none
+	Products      product.Catalog // default: credit and report, both of the demo backend
+}
+
+// Suite is a running suite.
+type Suite struct {
+	cfg    Config
+	log    *zap.Logger
+	server *natsd.Server
+	demo   *demo.Service
+	parts  []*part // as they were started
+}
+
+// New starts everything; what it returns is ready for requests.
+//
+//	clients --> NATS server <--- gateway       answers, starts calculations, waits
+//	 (URL)     (store, lock) <-- adapter       calls the backend  <---+  notifies
+//	                 ^                            |                   |
+//	                 |                            +--> demo backend --+
+//	                 +---------- correlator    settles what the backend reported
+//
+// Each service has its own connection, over TCP as everywhere else. They start from right to left and end in the opposite order: first
+// those who bring work, last those who are needed to finish it.
+func New(ctx context.Context, cfg Config, log *zap.Logger) (_ *Suite, err error) {
+	server, err := natsd.Start(natsd.Config{StoreDir: cfg.Store, Port: cfg.NATSPort, SyncAlways: cfg.SyncAlways}, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Suite{cfg: cfg, log: log, server: server}
+	defer func() {
+		if err != nil {
+			s.start(ctx) // a part gives back what it holds when it has run
+			err = errors.Join(err, s.end())
+		}
+	}()
+	secret, err := keepSecret(cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	s.demo, err = demo.New(demo.Config{Listen: cfg.DemoListen, Pace: cfg.DemoPace}, log.Named("demo"))
+	if err != nil {
+		return nil, explain(err, cfg.DemoListen, "--demo-listen")
+	}
+	s.parts = append(s.parts, &part{name: "demo", service: s.demo})
+	products := cfg.Products
+	if products == nil {
+		products = demoProducts(s.demo.Addr())
+	}
+
+	err = add(ctx, s, "correlator", correlator.Config{Products: products, Replicas: replicas}, correlator.New)
+	if err != nil {
+		return nil, err
+	}
+	err = add(ctx, s, "adapter", adapter.Config{
+		Products: products, Replicas: replicas, Secret: secret, Listen: cfg.AdapterListen,
+	}, adapter.New)
+	if err != nil {
+		return nil, explain(err, cfg.AdapterListen, "--adapter-listen")
+	}
+	err = add(ctx, s, "gateway", gateway.Config{
+		Products: products, Replicas: replicas, Secret: secret, Version: daemon.Version(),
+	}, gateway.New)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// URL is where clients connect to NATS.
+func (s *Suite) URL() string { return s.server.ClientURL() }
+
+// Run returns when ctx has ended and everything is drained, or when a part has failed, with its error.
+func (s *Suite) Run(ctx context.Context) error {
+	ended := s.start(ctx)
+	select {
+	case <-ctx.Done():
+		s.log.Info("draining")
+	case <-ended:
+	}
+	return s.end()
+}
+
+// start lets all parts run; when one ends, the channel tells. Only end makes them end, one after the other.
+func (s *Suite) start(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{}, len(s.parts))
+	for _, p := range s.parts {
+		p.start(context.WithoutCancel(ctx), ended)
+	}
+	return ended
+}
+
+func (s *Suite) end() error {
+	var err error
+	for _, p := range slices.Backward(s.parts) {
+		err = errors.Join(err, p.end())
+	}
+	s.server.Shutdown()
+	return err
+}
+
+// add makes a service on a connection of its own.
+func add[C daemon.Config, S daemon.Service](
+	ctx context.Context, s *Suite, name string, cfg C,
+	newService func(context.Context, C, *nats.Conn, *zap.Logger) (S, error),
+) error {
+	log := s.log.Named(name)
+	nc, err := bus.Connect(ctx, bus.Config{URL: s.URL(), Name: "scoreflow-" + name}, log)
+	if err != nil {
+		return err
+	}
+	service, err := newService(ctx, cfg, nc, log)
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	s.parts = append(s.parts, &part{name: name, service: service, conn: nc})
+	return nil
+}
+
+// explain says what can be done when another process has the port.
+func explain(err error, listen, flag string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use: is another `make run` running? choose another with %s", listen, flag)
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package dev
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+const defaultURL = "nats://127.0.0.1:4222"
+
+const welcome = `
+scoreflow is ready; Ctrl-C ends it
+  store      {store}
+  NATS       {url}
+  call-backs {adapter}
+  demo       {demo}   (product credit waits, product report calls back)
+
+try
+  bin/scoreflow request 42{flag}
+  bin/scoreflow request 43 --wait 0{flag}
+  bin/scoreflow watch <correlation ID>{flag}
+  bin/scoreflow fetch --customer 43{flag}
+  nats{server} req score.v1.request '{"customer_id":"44","wait":"30s"}'
+  nats{server} sub 'score.v1.result.*'
+
+`
+
+// Welcome tells a person what runs where, and what to try.
+func (s *Suite) Welcome(w io.Writer) error {
+	flag, server := "", ""
+	if s.URL() != defaultURL {
+		flag, server = " --nats-url "+s.URL(), " -s "+s.URL()
+	}
+	_, err := strings.NewReplacer(
+		"{store}", s.cfg.Store, "{url}", s.URL(), "{adapter}", "http://"+s.cfg.AdapterListen, "{demo}", "http://"+s.demo.Addr(),
+		"{flag}", flag, "{server}", server,
+	).WriteString(w, welcome)
+	if err != nil {
+		return fmt.Errorf("welcome: %w", err)
+	}
+	return nil
+}
