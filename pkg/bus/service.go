@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,8 +26,11 @@ type Service struct {
 	nc    *nats.Conn
 	log   *zap.Logger
 	stats map[string]*stats
-	under sync.WaitGroup
-	ctx   context.Context // ends when those under way should hurry
+	ctx   context.Context // what handlers get
+
+	under   sync.WaitGroup // the handlers
+	mu      sync.Mutex
+	stopped bool
 }
 
 // Endpoint is one subject of a Service.
@@ -95,18 +99,38 @@ func (s *Service) handler(e Endpoint) micro.Handler {
 			})
 			return
 		}
-		s.under.Go(func() {
+		if !s.enter() {
+			<-places
+			req.Fail(fault.New(scorev1.Code_UNAVAILABLE, "this instance is being stopped"))
+			return
+		}
+		go func() {
+			defer s.under.Done()
 			defer func() { <-places }()
 			e.Handle(s.ctx, req)
-		})
+		}()
 	})
 }
 
-// Stop takes no more requests and waits for those under way in handlers.
+// Stop takes no more requests and waits for those under way in handlers. The few that had arrived and were not yet handled are told
+// UNAVAILABLE.
 func (s *Service) Stop() error {
-	err := s.micro.Stop()
+	err := errors.Join(s.micro.Stop(), s.nc.FlushTimeout(time.Second))
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
 	s.under.Wait()
 	return err
+}
+
+// enter counts one more handler, unless the service was stopped.
+func (s *Service) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.under.Add(1)
+	}
+	return !s.stopped
 }
 
 // Request is one request of an endpoint. It is answered exactly once, from any goroutine, by one of its methods.

@@ -31,6 +31,9 @@ type Config struct {
 	CallbackURL string        // where backends reach that address; default http://<the address it listens on>
 	AckWait     time.Duration // how long after the last sign of life of an adapter another takes over its work; default 30 s
 	Version     string        // of this build, a semantic version; default 0.0.0
+
+	// Backends are those of products whose backend is a part of the program that embeds the adapter: they are called instead of the URL.
+	Backends map[string]Backend
 }
 
 // WithDefaults fills in what is not set.
@@ -94,9 +97,11 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (*Serv
 		return nil, err
 	}
 	for _, name := range cfg.Products.Names() {
-		l := line{product: cfg.Products[name]}
-		if l.backend, err = newBackend(l.product.Backend, newClient(l.product.Backend.Concurrency)); err != nil {
-			return nil, fmt.Errorf("products.%s.backend: %w", name, err)
+		l := line{product: cfg.Products[name], backend: cfg.Backends[name]}
+		if l.backend == nil {
+			if l.backend, err = newBackend(l.product.Backend, newClient(l.product.Backend.Concurrency)); err != nil {
+				return nil, fmt.Errorf("products.%s.backend: %w", name, err)
+			}
 		}
 		l.consumer, err = s.store.Consumer(ctx, subject.Calculations, subject.AdapterConsumer(name), subject.CalculationsOfProduct(name), cfg.AckWait)
 		if err != nil {

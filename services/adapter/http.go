@@ -32,7 +32,7 @@ const (
 	idleConnTimeout = 30 * time.Second // shorter than servers usually keep a connection, so that few are found closed
 )
 
-// newClient is the one HTTP client of all backends, for so many calls at once of any one host. It has no time-out of its own: the deadline
+// newClient is an HTTP client for backends, for so many calls at once of any one host. It has no time-out of its own: the deadline
 // of each calculation bounds its calls. It follows no redirects, which could lead a customer's data anywhere.
 func newClient(concurrency int) *http.Client {
 	return &http.Client{

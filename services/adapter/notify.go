@@ -50,6 +50,7 @@ func (s *Service) take(ctx context.Context, in *scorev1.NotifyRequest) (*scorev1
 		s.log.Warn("a notification was refused", zap.Stringer("correlation_id", id))
 		return nil, &fault.Error{Code: scorev1.Code_PERMISSION_DENIED, Field: "token", Message: "it is not the token of this correlation ID"}
 	}
+	score.NormalizeReport(in.Report)
 	if err := score.ValidateReport(in.Report); err != nil {
 		return nil, err
 	}

@@ -139,7 +139,12 @@ func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 		call.Callback = &Callback{URL: w.cfg.CallbackURL + completionsPath + c.ID.String(), Token: w.tokens.issue(c, w.began)}
 	}
 	report, err := w.backend.Call(ctx, call)
-	if f, ok := errors.AsType[*fault.Error](err); ok {
+	f, failed := errors.AsType[*fault.Error](err)
+	if failed && call.Callback != nil && f.Code == scorev1.Code_UNKNOWN_OUTCOME {
+		m.Called(false) // it may have been handed over: the notification or the timer will tell
+		return nil
+	}
+	if failed {
 		w.failure = &scorev1.Failure{Code: f.Code, Message: f.Message, Retryable: f.Retryable()}
 		w.log.Warn("the backend failed", zap.Stringer("code", f.Code), zap.Duration("took", time.Since(w.began)))
 		m.Called(true)
