@@ -19,8 +19,8 @@ import (
 )
 
 // Service is a micro service whose endpoints answer many requests at once. The library calls the handlers of an endpoint one after the
-// other and counts an error only while they run; so requests that take time are handled in goroutines of their own, and the true figures
-// stand in the data of each endpoint's stats.
+// other, and what it counts of errors and time it counts while they run; so requests that take time are handled in goroutines of their own,
+// and their figures stand in the data of each endpoint's stats.
 type Service struct {
 	micro micro.Service
 	nc    *nats.Conn
@@ -28,6 +28,7 @@ type Service struct {
 	stats map[string]*stats
 	ctx   context.Context // what handlers get
 
+	buffers sync.Pool // of *[]byte: an answer is a kilobyte, and there are many of them
 	under   sync.WaitGroup // the handlers
 	mu      sync.Mutex
 	stopped bool
@@ -79,7 +80,7 @@ func (s *Service) handler(e Endpoint) micro.Handler {
 	stats := s.stats[e.Name]
 	places := make(chan struct{}, e.Limit)
 	return micro.HandlerFunc(func(in micro.Request) {
-		req := &Request{service: s, stats: stats, reply: in.Reply(), data: in.Data(), began: time.Now()}
+		req := &Request{service: s, stats: stats, now: in, reply: in.Reply(), data: in.Data(), began: time.Now()}
 		stats.requests.Add(1)
 		stats.open.Add(1)
 		var err error
@@ -104,6 +105,7 @@ func (s *Service) handler(e Endpoint) micro.Handler {
 			req.Fail(fault.New(scorev1.Code_UNAVAILABLE, "this instance is being stopped"))
 			return
 		}
+		req.now = nil
 		go func() {
 			defer s.under.Done()
 			defer func() { <-places }()
@@ -139,6 +141,7 @@ type Request struct {
 
 	service *Service
 	stats   *stats
+	now     micro.Request // while the library's handler runs, in which it takes notice of errors; then nil
 	reply   string
 	data    []byte
 	began   time.Time
@@ -168,9 +171,18 @@ func (r *Request) Answer(m proto.Message) {
 	r.AnswerBytes(data)
 }
 
-// AnswerBytes answers with what is an encoded message already.
+// Buffer is an empty buffer to append an encoded message to, for AnswerBytes.
+func (r *Request) Buffer() []byte {
+	if b, ok := r.service.buffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+// AnswerBytes answers with what is an encoded message already. It may become another request's Buffer.
 func (r *Request) AnswerBytes(data []byte) {
 	r.send(&nats.Msg{Subject: r.reply, Data: data, Header: r.Encoding.Header()})
+	r.service.buffers.Put(&data) // the connection has a copy
 	r.stats.answered(time.Since(r.began), "")
 }
 
@@ -180,7 +192,15 @@ func (r *Request) Fail(err error) {
 	if f.Code == scorev1.Code_INTERNAL {
 		r.service.log.Error("a request failed", zap.Error(err))
 	}
-	r.send(r.Encoding.ErrorMessage(r.reply, f))
+	msg := r.Encoding.ErrorMessage(r.reply, f)
+	if r.now != nil && r.reply != "" {
+		code, text := msg.Header.Get(micro.ErrorCodeHeader), msg.Header.Get(micro.ErrorHeader)
+		if err := r.now.Error(code, text, msg.Data, micro.WithHeaders(micro.Headers(r.Encoding.Header()))); err != nil {
+			r.service.log.Warn("an answer cannot be sent", zap.Error(err))
+		}
+	} else {
+		r.send(msg)
+	}
 	r.stats.answered(time.Since(r.began), f.Code.String())
 }
 

@@ -116,16 +116,8 @@ func (m *Settler) SawRecord(r score.Record) {
 // stands says whether the record is to stay as it is: it tells this end or a newer one already, or the calculation ended otherwise.
 func (m *Settler) stands(r score.Record) bool {
 	e := m.ending
-	switch {
-	case r.ID == e.ID:
-		return true
-	case e.End == Failed:
-		return r.FailedID == e.ID
-	case r.HasScore() && r.BeganAt.After(e.BeganAt):
-		return true
-	default:
-		return r.FailedID == e.ID && !Unanswered(r.FailedCode)
-	}
+	return r.ID == e.ID || r.HasScore() && r.BeganAt.After(e.BeganAt) ||
+		r.FailedID == e.ID && (e.End == Failed || !Unanswered(r.FailedCode))
 }
 
 // Put tells whether the record was put, or stands; else it has changed and is read again.

@@ -66,6 +66,9 @@ func (e Encoding) Unmarshal(data []byte, m proto.Message) error {
 		}
 		return nil
 	}
+	if request, ok := m.(*scorev1.RequestScoreRequest); ok && flat(data, request) {
+		return nil
+	}
 	if err := unmarshalJSON.Unmarshal(data, m); err != nil {
 		return invalidJSON(data, err)
 	}
@@ -78,6 +81,17 @@ func (e Encoding) Marshal(m proto.Message) ([]byte, error) {
 		return proto.Marshal(m)
 	}
 	return marshalJSON.Marshal(m)
+}
+
+// marshalError writes the body of an error reply. In JSON it always has its four main fields, also where they are empty or false. Text that
+// is not UTF-8 cannot be written; then the headers must do.
+func (e Encoding) marshalError(m *scorev1.Error) []byte {
+	if e == Protobuf {
+		data, _ := proto.Marshal(m)
+		return data
+	}
+	data, _ := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
+	return data
 }
 
 // Header is the header that says the encoding; none for JSON, so that an answer costs no header.
@@ -100,10 +114,7 @@ func (e Encoding) Message(to string, m proto.Message) (*nats.Msg, error) {
 // ErrorMessage is the error reply for err: NATS' own error headers, and the error as the body.
 func (e Encoding) ErrorMessage(to string, err error) *nats.Msg {
 	f := fault.From(err)
-	data, merr := e.Marshal(f.Proto())
-	if merr != nil { // text that is not UTF-8 cannot be written
-		data = nil
-	}
+	data := e.marshalError(f.Proto())
 	h := nats.Header{
 		micro.ErrorHeader:     {headerText(f.Error())},
 		micro.ErrorCodeHeader: {strconv.Itoa(f.Status())},

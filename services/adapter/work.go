@@ -162,7 +162,7 @@ func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 func (w *working) completion(how protocol.WorkerStep) *scorev1.Completion {
 	c := w.calculation
 	done := &scorev1.Completion{
-		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation,
+		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation, BeganAt: c.CreatedAt,
 	}
 	if w.record != nil {
 		done.SeenRevision = &w.record.Revision

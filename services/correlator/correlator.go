@@ -25,6 +25,7 @@ type Config struct {
 	Replicas   int           // of the stores; default 1
 	SweepEvery time.Duration // how often it looks for overdue calculations; default 30 s
 	Park       time.Duration // how long a report of an unknown calculation is kept to be matched; default 5 m
+	AckWait    time.Duration // how long after a correlator took up a completion another takes over; default 30 s
 }
 
 // WithDefaults fills in what is not set.
@@ -36,6 +37,9 @@ func (c Config) WithDefaults() Config {
 	if c.Park == 0 {
 		c.Park = 5 * time.Minute
 	}
+	if c.AckWait == 0 {
+		c.AckWait = 30 * time.Second
+	}
 	return c
 }
 
@@ -46,6 +50,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sweep_every: %v is negative", c.SweepEvery)
 	case c.Park < 0:
 		return fmt.Errorf("park: %v is negative", c.Park)
+	case c.AckWait < time.Second:
+		return fmt.Errorf("ack_wait: %v is less than a second", c.AckWait)
 	}
 	return c.Products.Validate()
 }
@@ -59,11 +65,7 @@ type Service struct {
 	timeouts    jetstream.Consumer
 }
 
-const (
-	settlers = 256              // completions settled at once
-	ackWait  = 30 * time.Second // until a completion whose correlator gave no sign of life is settled by another
-	patience = ackWait - 5*time.Second
-)
+const settlers = 256 // completions settled at once
 
 // New begins to watch; the work begins with Run.
 func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (*Service, error) {
@@ -76,10 +78,10 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (*Serv
 	if s.store, err = store.Open(ctx, nc, store.Config{Replicas: cfg.Replicas}); err != nil {
 		return nil, err
 	}
-	if s.completions, err = s.store.Consumer(ctx, subject.Completions, subject.SettlerConsumer, subject.AllCompletions, ackWait); err != nil {
+	if s.completions, err = s.store.Consumer(ctx, subject.Completions, subject.SettlerConsumer, subject.AllCompletions, cfg.AckWait); err != nil {
 		return nil, err
 	}
-	if s.timeouts, err = s.store.Consumer(ctx, subject.Timers, subject.TimeoutsConsumer, subject.AllTimeouts, ackWait); err != nil {
+	if s.timeouts, err = s.store.Consumer(ctx, subject.Timers, subject.TimeoutsConsumer, subject.AllTimeouts, cfg.AckWait); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -101,3 +103,6 @@ func (s *Service) Run(ctx context.Context) error {
 	s.log.Info("drained")
 	return nil
 }
+
+// patience is how long a delivery is worked on, so that it is left before another correlator takes it over.
+func (s *Service) patience() time.Duration { return s.cfg.AckWait * 5 / 6 }

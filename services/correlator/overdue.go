@@ -15,7 +15,7 @@ import (
 
 // timeout ends the calculation whose timer fired. A fired timer is a hint: the calculation decides.
 func (s *Service) timeout(ctx context.Context, msg jetstream.Msg) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	id, ok := subject.ParseID(msg.Subject())
 	if ok {
@@ -25,7 +25,7 @@ func (s *Service) timeout(ctx context.Context, msg jetstream.Msg) {
 		}
 		if err != nil {
 			s.log.Warn("a passed deadline is not settled yet", zap.Stringer("correlation_id", id), zap.Error(err))
-			return // redelivered after ackWait
+			return // redelivered after AckWait
 		}
 	}
 	if err := msg.Ack(); err != nil {
@@ -36,7 +36,7 @@ func (s *Service) timeout(ctx context.Context, msg jetstream.Msg) {
 // expire completes a calculation as one whose deadline has passed, if nothing has completed it before.
 func (s *Service) expire(ctx context.Context, c *store.Calculation) error {
 	stored, err := s.store.Complete(ctx, c.ID, &scorev1.Completion{
-		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation,
+		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation, BeganAt: c.CreatedAt,
 		End: &scorev1.Completion_Failed{Failed: &scorev1.Failure{
 			Code: scorev1.Code_DEADLINE_EXCEEDED, Message: "the calculation did not end by its deadline", Retryable: true,
 		}},

@@ -20,7 +20,7 @@ var parked = retry.Policy{First: time.Second, Most: 30 * time.Second}
 
 // settle takes a completion through a Settler of the protocol. One that cannot be settled now is delivered again.
 func (s *Service) settle(ctx context.Context, msg jetstream.Msg) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	id, completion, err := store.ReadCompletion(msg.Subject(), msg.Data())
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Service) settle(ctx context.Context, msg jetstream.Msg) {
 		}
 		if err := settling.step(ctx, &machine); err != nil {
 			log.Warn("a completion is not settled yet", zap.Error(err))
-			return // redelivered after ackWait
+			return // redelivered after AckWait
 		}
 	}
 }

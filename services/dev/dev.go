@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -21,7 +22,10 @@ import (
 	"github.com/scoreflow/scoreflow/services/gateway"
 )
 
-const replicas = 1 // there is one server
+const (
+	replicas = 1               // there is one server
+	ackWait  = 5 * time.Second // nobody works beside this process, so what it left when it was killed need not wait for long
+)
 
 // Config is what a suite is made of. It listens on loopback only; a port 0 is any free one.
 type Config struct {
@@ -36,11 +40,12 @@ type Config struct {
 
 // Suite is a running suite.
 type Suite struct {
-	cfg    Config
-	log    *zap.Logger
-	server *natsd.Server
-	demo   *demo.Service
-	parts  []*part // as they were started
+	cfg     Config
+	log     *zap.Logger
+	server  *natsd.Server
+	demo    *demo.Service
+	adapter *adapter.Service
+	parts   []*part // as they were started
 }
 
 // New starts everything; what it returns is ready for requests.
@@ -79,17 +84,17 @@ func New(ctx context.Context, cfg Config, log *zap.Logger) (_ *Suite, err error)
 		products = demoProducts(s.demo.Addr())
 	}
 
-	err = add(ctx, s, "correlator", correlator.Config{Products: products, Replicas: replicas}, correlator.New)
+	_, err = add(ctx, s, "correlator", correlator.Config{Products: products, Replicas: replicas, AckWait: ackWait}, correlator.New)
 	if err != nil {
 		return nil, err
 	}
-	err = add(ctx, s, "adapter", adapter.Config{
-		Products: products, Replicas: replicas, Secret: secret, Listen: cfg.AdapterListen,
+	s.adapter, err = add(ctx, s, "adapter", adapter.Config{
+		Products: products, Replicas: replicas, Secret: secret, Listen: cfg.AdapterListen, AckWait: ackWait, Version: daemon.Version(),
 	}, adapter.New)
 	if err != nil {
 		return nil, explain(err, cfg.AdapterListen, "--adapter-listen")
 	}
-	err = add(ctx, s, "gateway", gateway.Config{
+	_, err = add(ctx, s, "gateway", gateway.Config{
 		Products: products, Replicas: replicas, Secret: secret, Version: daemon.Version(),
 	}, gateway.New)
 	if err != nil {
@@ -134,19 +139,18 @@ func (s *Suite) end() error {
 func add[C daemon.Config, S daemon.Service](
 	ctx context.Context, s *Suite, name string, cfg C,
 	newService func(context.Context, C, *nats.Conn, *zap.Logger) (S, error),
-) error {
+) (service S, err error) {
 	log := s.log.Named(name)
 	nc, err := bus.Connect(ctx, bus.Config{URL: s.URL(), Name: "scoreflow-" + name}, log)
 	if err != nil {
-		return err
+		return service, err
 	}
-	service, err := newService(ctx, cfg, nc, log)
-	if err != nil {
+	if service, err = newService(ctx, cfg, nc, log); err != nil {
 		nc.Close()
-		return fmt.Errorf("%s: %w", name, err)
+		return service, fmt.Errorf("%s: %w", name, err)
 	}
 	s.parts = append(s.parts, &part{name: name, service: service, conn: nc})
-	return nil
+	return service, nil
 }
 
 // explain says what can be done when another process has the port.

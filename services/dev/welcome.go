@@ -32,7 +32,8 @@ func (s *Suite) Welcome(w io.Writer) error {
 		flag, server = " --nats-url "+s.URL(), " -s "+s.URL()
 	}
 	_, err := strings.NewReplacer(
-		"{store}", s.cfg.Store, "{url}", s.URL(), "{adapter}", "http://"+s.cfg.AdapterListen, "{demo}", "http://"+s.demo.Addr(),
+		"{store}", s.cfg.Store, "{url}", s.URL(),
+		"{adapter}", "http://"+s.adapter.Addr(), "{demo}", "http://"+s.demo.Addr(),
 		"{flag}", flag, "{server}", server,
 	).WriteString(w, welcome)
 	if err != nil {

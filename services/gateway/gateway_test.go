@@ -65,15 +65,22 @@ func start(t *testing.T, change func(*Config)) *bench {
 	return &bench{T: t, service: s, client: client.New(server.Conn()), store: st, stop: stop}
 }
 
-// waiting returns when that many requests wait.
+// waiting returns when that many requests have been promised a calculation and wait.
 func (b *bench) waiting(n int) {
 	b.Helper()
 	ws := b.service.waiting
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for {
+		now := 0
 		ws.mu.Lock()
-		now := ws.n
+		for _, all := range ws.by {
+			for _, w := range all {
+				if w.timer != nil {
+					now++
+				}
+			}
+		}
 		ws.mu.Unlock()
 		if now == n {
 			return

@@ -152,7 +152,7 @@ type Completion struct {
 	// Where the calculation is: its key (`<product>.<slot>.<token>`) and its sequence in the stream.
 	Key      string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// When the backend was called.
+	// When the backend was called; when the calculation was started where it was not.
 	BeganAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=began_at,json=beganAt,proto3" json:"began_at,omitempty"`
 	// Types that are valid to be assigned to End:
 	//
