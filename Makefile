@@ -6,6 +6,7 @@ MODULES  := proto pkg services
 TOOLS    := bin/tools
 STORE    ?= data
 FUZZTIME ?= 30s
+SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test check lint generate bench soak fuzz tools clean
@@ -38,10 +39,10 @@ generate: tools ## generate the Go code of the contract
 	$(TOOLS)/buf generate
 
 bench: ## measure, each figure as a ratio to its floor
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./services/bench
+	go test -count 1 -v -timeout 0 ./services/bench -full
 
-soak: ## the crash matrix at random, for a long time
-	go test -tags soak -run '^TestSoak' -v -timeout 0 ./services/e2e
+soak: ## break things at random for a long time (SOAK=10m)
+	go test -count 1 -v -timeout 0 -run '^TestSoak' ./services/e2e -soak $(SOAK)
 
 fuzz: ## fuzz each decoder for a while (FUZZTIME=30s)
 	@for file in $$(grep -rlE '^func Fuzz' --include '*_test.go' $(MODULES)); do \

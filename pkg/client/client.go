@@ -3,7 +3,7 @@
 //	c := client.New(nc)
 //	answer, err := c.Request(ctx, &scorev1.RequestScoreRequest{CustomerId: "42", Wait: durationpb.New(10 * time.Second)})
 //
-// What there is says the status of an Answer. READY comes with the score. PENDING comes with the correlation ID of a calculation that goes
+// The status of an Answer says what there is. READY comes with the score. PENDING comes with the correlation ID of a calculation that goes
 // on whether or not anybody waits: Watch waits for its end, Fetch looks at it. FAILED and CANCELLED are how a calculation ended; they
 // are answers too, not errors.
 //

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,20 +16,14 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
-// lookAgain is how soon a Watch repeats a look that failed.
-var lookAgain = retry.Policy{First: 250 * time.Millisecond, Most: 5 * time.Second}
-
-// ending is what ends a Watch.
-type ending struct {
-	answer *scorev1.Answer
-	err    error
-}
+// afterFailure is how soon a Watch looks again after a look that failed.
+var afterFailure = retry.Policy{First: 250 * time.Millisecond, Most: 5 * time.Second}
 
 // Watch waits for the end of a calculation and returns its final answer, READY, FAILED or CANCELLED: at once when it has ended already. It
 // waits as long as ctx allows, also while NATS or the services are away; NOT_FOUND and the like end it.
 //
-// It listens for the announcement of the result, and looks at the state first and then now and again: announcements are made once, and one
-// that is made while the connection is down is lost.
+// It listens for the announcement of the result, then looks at what is there, and looks again after each reconnect and now and then:
+// announcements are made once, and one that is made while the connection is down is lost.
 func (c *Client) Watch(ctx context.Context, correlationID string) (*scorev1.Answer, error) {
 	id, err := correlation.ParseID(correlationID)
 	if err != nil {
@@ -42,53 +35,68 @@ func (c *Client) Watch(ctx context.Context, correlationID string) (*scorev1.Answ
 		return nil, failure(ctx, subject.Result(id), err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
+	status := c.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer c.nc.RemoveStatusListener(status)
 
-	var looking sync.WaitGroup
-	defer looking.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	looked := make(chan ending, 1)
-	looking.Go(func() { looked <- c.look(ctx, correlationID) })
-	for {
+	look, cancel := c.look(ctx, correlationID)
+	defer func() { cancel() }()
+	var next <-chan time.Time
+	for failed := 0; ; {
 		select {
 		case msg := <-announced:
 			answer := &scorev1.Answer{}
 			if wire.ReadReply(msg, answer) == nil && final(answer) {
 				return answer, nil
 			}
-		case end := <-looked:
-			return end.answer, end.err
+		case seen := <-look:
+			if final(seen.answer) || seen.err != nil && !c.passes(seen.err) {
+				return seen.answer, seen.err
+			}
+			if failed++; seen.err == nil {
+				failed = 0
+			}
+			next = time.After(c.pause(failed, seen.err))
+		case <-status: // a reply that was under way is lost
+			cancel()
+			look, cancel = c.look(ctx, correlationID)
+		case <-next:
+			cancel()
+			look, cancel = c.look(ctx, correlationID)
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
 
-// look fetches until it finds an end: at once, after each reconnect, and now and again.
-func (c *Client) look(ctx context.Context, id string) ending {
-	status := c.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer c.nc.RemoveStatusListener(status)
-	for failed := 0; ; {
+// seen is what a look brought.
+type seen struct {
+	answer *scorev1.Answer
+	err    error
+}
+
+// look fetches until cancel is called or ctx ends.
+func (c *Client) look(ctx context.Context, id string) (_ <-chan seen, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(ctx)
+	result := make(chan seen, 1)
+	go func() {
 		answer, err := c.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id})
-		if final(answer) {
-			return ending{answer: answer}
-		}
-		delay := c.lookEvery + rand.N(c.lookEvery)
-		if err == nil {
-			failed = 0
-		} else {
-			f, told := errors.AsType[*fault.Error](err)
-			if !told || !f.Retryable() || c.nc.IsClosed() {
-				return ending{err: err}
-			}
-			failed++
-			delay = max(lookAgain.Delay(failed), f.RetryAfter)
-		}
-		select {
-		case <-ctx.Done():
-			return ending{err: ctx.Err()}
-		case <-status:
-		case <-time.After(delay):
-		}
+		result <- seen{answer, err}
+	}()
+	return result, cancel
+}
+
+// pause is how long to wait after a look: spread, so that many who watch do not look together.
+func (c *Client) pause(failed int, err error) time.Duration {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return max(afterFailure.Delay(failed), f.RetryAfter)
 	}
+	return c.lookEvery + rand.N(c.lookEvery)
+}
+
+// passes says of an error whether a later look may succeed.
+func (c *Client) passes(err error) bool {
+	f, ok := errors.AsType[*fault.Error](err)
+	return ok && f.Retryable() && !c.nc.IsClosed()
 }
 
 func final(a *scorev1.Answer) bool {

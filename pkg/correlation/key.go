@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
+	"hash"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 const (
@@ -49,24 +51,38 @@ const MinSecret = 32
 
 // Pseudonymizer turns customer IDs into keys. The same secret gives the same keys: all gateways of a suite share it, and a lost secret
 // means that every score is calculated anew. Safe for concurrent use.
-type Pseudonymizer struct{ secret []byte }
+type Pseudonymizer struct {
+	digests sync.Pool // to set one up with the secret takes longer than to use it
+}
+
+// digest is what one call works with.
+type digest struct {
+	mac   hash.Hash
+	named []byte // what is hashed
+	sum   []byte
+	text  []byte
+}
 
 // NewPseudonymizer takes a secret of at least MinSecret bytes.
 func NewPseudonymizer(secret []byte) (*Pseudonymizer, error) {
 	if len(secret) < MinSecret {
 		return nil, errors.New("the secret is shorter than 32 bytes")
 	}
-	return &Pseudonymizer{secret: secret}, nil
+	p := &Pseudonymizer{}
+	p.digests.New = func() any { return &digest{mac: hmac.New(sha256.New, secret)} }
+	return p, nil
 }
 
 // Key is the key of a customer and product. A NUL separates tenant and customer; neither may contain one.
 func (p *Pseudonymizer) Key(tenant, product, customerID string) Key {
-	mac := hmac.New(sha256.New, p.secret)
-	mac.Write([]byte(tenant))
-	mac.Write([]byte{0})
-	mac.Write([]byte(customerID))
-	var sum [sha256.Size]byte
-	token := base32hex.EncodeToString(mac.Sum(sum[:0]))[:tokenLen]
+	d := p.digests.Get().(*digest)
+	defer p.digests.Put(d)
+	d.named = append(append(append(d.named[:0], tenant...), 0), customerID...)
+	d.mac.Reset()
+	d.mac.Write(d.named)
+	d.sum = d.mac.Sum(d.sum[:0])
+	d.text = base32hex.AppendEncode(d.text[:0], d.sum)
+	token := string(d.text[:tokenLen])
 	return Key{Product: product, Slot: token[:slotLen], Token: token}
 }
 

@@ -60,8 +60,23 @@ func (r Record) Satisfies(w Wishes, now time.Time) bool {
 		(w.MaxAge == 0 || now.Sub(r.CalculatedAt) <= w.MaxAge)
 }
 
+// Overlap is how much older than a calculation the score may be that it ends with instead of a new one: one that was stored while the
+// request was on its way, or that a replica did not have yet.
+const Overlap = 5 * time.Second
+
+// Reusable says whether a calculation that was started at created, for a request with these wishes, may end with the record's score. The
+// score then serves everyone who joined the calculation as well.
+func (r Record) Reusable(w Wishes, created, now time.Time) bool {
+	oldest := Overlap
+	if w.MaxAge > 0 {
+		oldest = min(oldest, w.MaxAge)
+	}
+	w.MaxAge = 0 // it counts from the request, not from now
+	return r.Satisfies(w, now) && created.Sub(r.CalculatedAt) <= oldest
+}
+
 // Joins says whether a request received at now may wait for a calculation that was started at created and has perhaps begun: its score
-// will be no older than that.
+// will be no older than that, or than that and Overlap if it is reused.
 func (w Wishes) Joins(created, now time.Time) bool {
-	return !w.Refresh && (w.MaxAge == 0 || now.Sub(created) <= w.MaxAge)
+	return !w.Refresh && (w.MaxAge == 0 || now.Sub(created) <= w.MaxAge-Overlap)
 }

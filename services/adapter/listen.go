@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/scoreflow/scoreflow/pkg/fault"
 	"github.com/scoreflow/scoreflow/pkg/wire"
@@ -75,10 +74,14 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request) {
 		if f.Code == scorev1.Code_INTERNAL {
 			s.log.Error("a notification failed", zap.Error(err))
 		}
-		reply(w, f.Status(), f.Proto())
+		reply(w, f.Status(), wire.JSON.ErrorMessage("", f).Data)
 		return
 	}
-	reply(w, http.StatusOK, out)
+	data, err := wire.JSON.Marshal(out)
+	if err != nil {
+		s.log.Error("an answer cannot be written", zap.Error(err))
+	}
+	reply(w, http.StatusOK, data)
 }
 
 func (s *Service) takeHTTP(ctx context.Context, w http.ResponseWriter, r *http.Request) (*scorev1.NotifyResponse, error) {
@@ -94,13 +97,8 @@ func (s *Service) takeHTTP(ctx context.Context, w http.ResponseWriter, r *http.R
 	return s.take(ctx, in)
 }
 
-func reply(w http.ResponseWriter, status int, m proto.Message) {
-	data, err := wire.JSON.Marshal(m)
-	if err != nil {
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
+func reply(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", wire.JSON.ContentType())
 	w.WriteHeader(status)
-	_, _ = w.Write(data) // a client that has gone needs no answer
+	_, _ = w.Write(body) // a client that has gone needs no answer
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	notifyTimeout = 10 * time.Second // of one try
+	notifyTimeout = 30 * time.Second // of one try
 	maxConns      = 64               // notifications at once, to one host
 )
 

@@ -28,6 +28,6 @@ func (c *command) Run(ctx context.Context) error {
 	}
 	return daemon.Serve(ctx, "backend-adapter", c.Settings, adapter.Config{
 		Products: c.Products, Replicas: c.Replicas, Secret: secret,
-		Listen: c.Listen, CallbackURL: c.CallbackURL, AckWait: c.AckWait,
+		Listen: c.Listen, CallbackURL: c.CallbackURL, AckWait: c.AckWait, Version: daemon.Version(),
 	}, adapter.New)
 }
