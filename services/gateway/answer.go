@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"encoding/json"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
 	"github.com/scoreflow/scoreflow/pkg/store"
@@ -14,8 +16,8 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
-// prepared is an answer that many requests get. What they have in common is encoded once; what each has of its own is a second, small Answer
-// that is joined to the first: by concatenation, which merges messages in Protocol Buffers, and by the brace in JSON.
+// prepared is an answer that many requests get. What they have in common is encoded once; what each has of its own is joined to
+// that: by concatenation, which merges messages in Protocol Buffers, and by the brace in JSON.
 type prepared struct {
 	*scorev1.Answer
 	encoded [2]func() []byte // by wire.Encoding
@@ -36,20 +38,79 @@ func prepare(a *scorev1.Answer) *prepared {
 	return p
 }
 
-// with is the prepared answer joined with a request's own fields.
-func (p *prepared) with(e wire.Encoding, own *scorev1.Answer) ([]byte, error) {
+// own is what an answer says to one request alone.
+type own struct {
+	customer string
+	cache    scorev1.Cache
+	aged     bool          // there is a score, so there is its age
+	age      time.Duration // in whole milliseconds
+	expired  bool
+	ref      string
+}
+
+// appendJSON appends own as members of an Answer in JSON; protojson takes ten times as long.
+func (o own) appendJSON(b []byte) []byte {
+	b = appendText(append(b, `"customer_id":`...), o.customer)
+	if o.cache != 0 {
+		b = appendText(append(b, `,"cache":`...), o.cache.String())
+	}
+	if o.aged {
+		b = strconv.AppendInt(append(b, `,"age":"`...), int64(o.age/time.Second), 10)
+		if ms := o.age % time.Second / time.Millisecond; ms != 0 {
+			b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+		}
+		b = append(b, `s"`...)
+	}
+	if o.expired {
+		b = append(b, `,"expired":true`...)
+	}
+	if o.ref != "" {
+		b = appendText(append(b, `,"client_reference":`...), o.ref)
+	}
+	return b
+}
+
+// appendText appends a JSON string.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string can always be written
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// appendProtobuf appends own as fields of an Answer in Protocol Buffers; the numbers are those of the contract.
+func (o own) appendProtobuf(b []byte) []byte {
+	b = protowire.AppendString(protowire.AppendTag(b, 6, protowire.BytesType), o.customer)
+	if o.cache != 0 {
+		b = protowire.AppendVarint(protowire.AppendTag(b, 7, protowire.VarintType), uint64(o.cache))
+	}
+	if o.aged {
+		seconds, nanos := uint64(o.age/time.Second), uint64(o.age%time.Second)
+		b = protowire.AppendTag(b, 8, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(2+protowire.SizeVarint(seconds)+protowire.SizeVarint(nanos)))
+		b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.VarintType), seconds)
+		b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), nanos)
+	}
+	if o.expired {
+		b = protowire.AppendVarint(protowire.AppendTag(b, 13, protowire.VarintType), 1)
+	}
+	if o.ref != "" {
+		b = protowire.AppendString(protowire.AppendTag(b, 12, protowire.BytesType), o.ref)
+	}
+	return b
+}
+
+// with appends the prepared answer, joined with a request's own fields.
+func (p *prepared) with(b []byte, e wire.Encoding, o own) []byte {
 	common := p.encoded[e]()
-	rest, err := e.Marshal(own)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(common)+len(rest))
 	if e == wire.Protobuf {
-		return append(append(out, common...), rest...), nil
+		return o.appendProtobuf(append(b, common...))
 	}
-	out = append(out, common[:len(common)-1]...)
-	out = append(out, ',')
-	return append(out, rest[1:]...), nil
+	b = append(append(b, common[:len(common)-1]...), ',')
+	return append(o.appendJSON(b), '}')
 }
 
 // size is what it takes in memory, about.
@@ -61,13 +122,8 @@ func (p *prepared) size() uint32 {
 }
 
 // give answers a request with a prepared answer.
-func give(req *bus.Request, p *prepared, own *scorev1.Answer) {
-	data, err := p.with(req.Encoding, own)
-	if err != nil {
-		req.Fail(err)
-		return
-	}
-	req.AnswerBytes(data)
+func give(req *bus.Request, p *prepared, o own) {
+	req.AnswerBytes(p.with(req.Buffer(), req.Encoding, o))
 }
 
 // ready is what a record answers, without what is a request's own.
@@ -78,6 +134,6 @@ func ready(product string, r store.Record) *scorev1.Answer {
 }
 
 // age is how old a score is at now; a clock that is behind the calculation's makes it 0.
-func age(calculated, now time.Time) *durationpb.Duration {
-	return durationpb.New(max(now.Sub(calculated), 0).Truncate(time.Millisecond))
+func age(calculated, now time.Time) time.Duration {
+	return max(now.Sub(calculated), 0).Truncate(time.Millisecond)
 }

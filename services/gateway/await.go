@@ -7,26 +7,28 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/scoreflow/scoreflow/pkg/correlation"
+	"github.com/scoreflow/scoreflow/pkg/protocol"
 	"github.com/scoreflow/scoreflow/pkg/store"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
 // await has w wait for a result that may be there already: it begins to listen, then looks, then waits. A waiter that may not wait is
 // answered PENDING.
-func (s *Service) await(ctx context.Context, w *waiter) error {
+func (s *Service) await(ctx context.Context, w *waiter, key correlation.Key, p protocol.Promised) error {
+	w.id, w.started, w.queued = p.ID, p.Started, p.Queued
 	if !s.waiting.add(w) {
 		s.pending(w)
 		return nil
 	}
-	s.waiting.arm(w, w.state, s.pending)
-	result, err := s.store.Result(ctx, w.id, store.Any)
-	if err != nil {
-		if s.waiting.remove(w) {
-			return err
-		}
-		return nil
-	}
-	if result != nil && s.waiting.remove(w) {
+	s.waiting.arm(w, p, s.pending)
+	result, err := s.store.Result(ctx, p.ID, store.Leader)
+	switch {
+	case err == nil && result == nil:
+		s.waiting.open(key, p)
+	case !s.waiting.remove(w): // it was answered meanwhile
+	case err != nil:
+		return err
+	default:
 		s.tell(w, prepare(common(result)))
 	}
 	return nil
@@ -63,19 +65,23 @@ func common(result *scorev1.Answer) *scorev1.Answer {
 
 // tell answers a waiter with a result.
 func (s *Service) tell(w *waiter, result *prepared) {
-	own := &scorev1.Answer{CustomerId: w.customer, Cache: w.own, ClientReference: w.ref}
+	o := own{customer: w.customer, cache: w.own, ref: w.ref}
 	now := time.Now()
 	if sc := result.Score; sc != nil {
-		own.Age = age(sc.CalculatedAt.AsTime(), now)
-		own.Expired = w.own == scorev1.Cache_CACHE_UNSPECIFIED && !now.Before(sc.ValidUntil.AsTime())
+		o.aged, o.age = true, age(sc.CalculatedAt.AsTime(), now)
+		o.expired = w.own == scorev1.Cache_CACHE_UNSPECIFIED && !now.Before(sc.ValidUntil.AsTime())
 	}
-	give(w.req, result, own)
+	give(w.req, result, o)
 }
 
 // pending answers a waiter that the calculation goes on.
 func (s *Service) pending(w *waiter) {
+	state := scorev1.State_RUNNING
+	if w.queued {
+		state = scorev1.State_QUEUED
+	}
 	w.req.Answer(&scorev1.Answer{
-		CorrelationId: w.id.String(), Status: scorev1.Status_PENDING, State: w.state, Eta: s.durations.eta(w.product, w.started, time.Now()),
+		CorrelationId: w.id.String(), Status: scorev1.Status_PENDING, State: state, Eta: s.durations.eta(w.product, w.started, time.Now()),
 		Product: w.product, CustomerId: w.customer, Cache: w.own, ClientReference: w.ref,
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/scoreflow/scoreflow/pkg/bus"
 	"github.com/scoreflow/scoreflow/pkg/correlation"
 	"github.com/scoreflow/scoreflow/pkg/fault"
+	"github.com/scoreflow/scoreflow/pkg/protocol"
 	"github.com/scoreflow/scoreflow/pkg/score"
 	"github.com/scoreflow/scoreflow/pkg/store"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
@@ -63,7 +64,7 @@ func (s *Service) fetchResult(ctx context.Context, req *bus.Request, f *scorev1.
 			return err
 		}
 		if calculation != nil {
-			return s.await(ctx, s.fetcher(req, f, calculation, behind))
+			return s.awaitFetch(ctx, req, f, calculation, behind)
 		}
 		if result, err = s.store.Result(ctx, id, store.Leader); err != nil {
 			return err
@@ -100,7 +101,7 @@ func (s *Service) fetchCustomer(ctx context.Context, req *bus.Request, f *scorev
 			return err
 		}
 		if calculation != nil {
-			return s.await(ctx, s.fetcher(req, f, calculation, false))
+			return s.awaitFetch(ctx, req, f, calculation, false)
 		}
 		if err := look(store.Leader); err != nil { // it may have ended in between
 			return err
@@ -109,7 +110,7 @@ func (s *Service) fetchCustomer(ctx context.Context, req *bus.Request, f *scorev
 	if !valid() {
 		return notValid(f.Product, entry.Record)
 	}
-	give(req, entry.answer, &scorev1.Answer{CustomerId: f.CustomerId, Age: age(entry.CalculatedAt, req.Received())})
+	give(req, entry.answer, own{customer: f.CustomerId, aged: true, age: age(entry.CalculatedAt, req.Received())})
 	return nil
 }
 
@@ -122,15 +123,9 @@ func notValid(product string, r store.Record) error {
 	return e
 }
 
-// fetcher is a fetch as a request that waits.
-func (s *Service) fetcher(req *bus.Request, f *scorev1.FetchScoreRequest, c *store.Calculation, behind bool) *waiter {
+// awaitFetch has the fetch wait for a calculation that is in progress.
+func (s *Service) awaitFetch(ctx context.Context, req *bus.Request, f *scorev1.FetchScoreRequest, c *store.Calculation, behind bool) error {
 	wait := min(f.Wait.AsDuration(), s.cfg.MaxWait)
-	w := &waiter{
-		req: req, id: c.ID, product: c.Product, customer: c.CustomerId, state: scorev1.State_RUNNING,
-		started: c.CreatedAt.AsTime(), until: req.Received().Add(wait - margin(wait)),
-	}
-	if behind {
-		w.state = scorev1.State_QUEUED
-	}
-	return w
+	w := &waiter{req: req, product: c.Product, customer: c.CustomerId, until: req.Received().Add(wait - margin(wait))}
+	return s.await(ctx, w, correlation.Key{}, protocol.Promised{ID: c.ID, Started: c.CreatedAt.AsTime(), Queued: behind})
 }

@@ -75,7 +75,7 @@ func (b *bench) waiting(n int) {
 		now := 0
 		ws.mu.Lock()
 		for _, all := range ws.by {
-			for _, w := range all {
+			for _, w := range all.waiters {
 				if w.timer != nil {
 					now++
 				}

@@ -16,7 +16,7 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
-// quick answers what is wrong or cached, without waiting for anything.
+// quick answers what is wrong or cached, without waiting for anything, and has wait what can join others who wait.
 func (s *Service) quick(req *bus.Request) bool {
 	a, err := s.read(req)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Service) quick(req *bus.Request) bool {
 	entry, ok := s.cache.get(a.key)
 	if !ok || score.Decide(entry.Record.Record, a.wishes, req.Received()) != score.Ready {
 		req.Keep(a)
-		return false
+		return !a.OnlyIfCached && s.waiting.join(s.waiter(a, scorev1.Cache_JOINED), a.key, a.wishes, req.Received(), s.pending)
 	}
 	s.serve(a, entry)
 	return true
@@ -166,7 +166,12 @@ func (s *Service) calculation(a *ask, id correlation.ID, queued bool) *scorev1.C
 // expect begins to listen for the result of the calculation that the request is about to start, if it wants to wait: then the result cannot
 // come before somebody listens, and need not be looked for.
 func (s *Service) expect(a *ask, id correlation.ID) {
-	if w := s.waiter(a, id, scorev1.Cache_MISS); a.waits == nil && s.waiting.add(w) {
+	if a.waits != nil {
+		return
+	}
+	w := s.waiter(a, scorev1.Cache_MISS)
+	w.id = id
+	if s.waiting.add(w) {
 		a.waits = w
 	}
 }
@@ -182,39 +187,43 @@ func (s *Service) forget(a *ask) bool {
 }
 
 // waiter is the request as one that waits.
-func (s *Service) waiter(a *ask, id correlation.ID, how scorev1.Cache) *waiter {
+func (s *Service) waiter(a *ask, how scorev1.Cache) *waiter {
 	wait := min(a.Wait.AsDuration(), s.cfg.MaxWait)
 	return &waiter{
-		req: a.req, id: id, product: a.Product, customer: a.CustomerId, own: how, ref: a.ClientReference,
-		started: a.req.Received(), until: a.req.Received().Add(wait - margin(wait)),
+		req: a.req, product: a.Product, customer: a.CustomerId, own: how, ref: a.ClientReference,
+		until: a.req.Received().Add(wait - margin(wait)),
 	}
 }
 
 // promised answers with the calculation, or waits for it.
 func (s *Service) promised(ctx context.Context, a *ask, p protocol.Promised) error {
-	state := scorev1.State_RUNNING
-	if p.Queued {
-		state = scorev1.State_QUEUED
-	}
 	if a.waits != nil && a.waits.id == p.ID {
-		s.waiting.arm(a.waits, state, s.pending)
+		s.waiting.arm(a.waits, p, s.pending)
+		s.waiting.open(a.open(), p)
 		return nil
 	}
 	if !s.forget(a) {
 		return nil
 	}
-	w := s.waiter(a, p.ID, scorev1.Cache_MISS)
+	how := scorev1.Cache_MISS
 	if p.Joined {
-		w.own = scorev1.Cache_JOINED
+		how = scorev1.Cache_JOINED
 	}
-	w.started, w.state = p.Started, state
-	return s.await(ctx, w)
+	return s.await(ctx, s.waiter(a, how), a.open(), p)
+}
+
+// open is the key whose calculation others may join without a look at the score: only when there was none that would do for everybody.
+func (a *ask) open() correlation.Key {
+	if a.wishes != (score.Wishes{}) {
+		return correlation.Key{}
+	}
+	return a.key
 }
 
 // serve answers with a score.
 func (s *Service) serve(a *ask, entry *cached) {
-	give(a.req, entry.answer, &scorev1.Answer{
-		CustomerId: a.CustomerId, Cache: scorev1.Cache_HIT, Age: age(entry.CalculatedAt, a.req.Received()), ClientReference: a.ClientReference,
+	give(a.req, entry.answer, own{
+		customer: a.CustomerId, cache: scorev1.Cache_HIT, aged: true, age: age(entry.CalculatedAt, a.req.Received()), ref: a.ClientReference,
 	})
 }
 
