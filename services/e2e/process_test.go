@@ -1,0 +1,97 @@
+package e2e
+
+import (
+	"bufio"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startWithin is how long a process may take to be ready on a machine that does a lot else.
+const startWithin = 60 * time.Second
+
+// process is a running binary. What it writes to standard error is kept.
+type process struct {
+	cmd   *exec.Cmd
+	ready chan struct{} // closed when it said so
+	gone  chan struct{} // closed when it is reaped
+
+	mu    sync.Mutex
+	lines []string
+}
+
+// start starts a binary; it is ready when it writes a line with that text.
+func start(t testing.TB, binary, ready string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(filepath.Join(binaries(t), binary), args...), ready: make(chan struct{}), gone: make(chan struct{})}
+	bindToParent(p.cmd)
+	out, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.gone)
+		scan := bufio.NewScanner(out)
+		said := false
+		for scan.Scan() {
+			p.mu.Lock()
+			p.lines = append(p.lines, scan.Text())
+			p.mu.Unlock()
+			if !said && strings.Contains(scan.Text(), ready) {
+				said = true
+				close(p.ready)
+			}
+		}
+		_ = p.cmd.Wait() // killed, as a rule
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+// awaitReady returns when the process is ready.
+func (p *process) awaitReady(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.ready:
+	case <-p.gone:
+		t.Fatalf("%s has ended:\n%s", p.cmd.Path, strings.Join(p.said(), "\n"))
+	case <-time.After(startWithin):
+		t.Fatalf("%s is not ready after %v:\n%s", p.cmd.Path, startWithin, strings.Join(p.said(), "\n"))
+	}
+}
+
+// kill is kill -9. It returns when the process is gone, and may be repeated.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails when it is gone
+	<-p.gone
+}
+
+// said is what the process wrote so far.
+func (p *process) said() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.lines...)
+}
+
+// freePort is a port that nobody listens on and that the kernel gives to nobody by itself.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(10_000 + rand.N(20_000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("there is no free port")
+	return ""
+}
