@@ -5,6 +5,8 @@ package bus
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -51,7 +53,7 @@ func Connect(ctx context.Context, cfg Config, log *zap.Logger) (*nats.Conn, erro
 	}
 	nc, err := nats.Connect(cfg.URL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", cfg.URL, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", Redact(cfg.URL), err)
 	}
 	remind := time.NewTicker(10 * time.Second)
 	defer remind.Stop()
@@ -60,10 +62,23 @@ func Connect(ctx context.Context, cfg Config, log *zap.Logger) (*nats.Conn, erro
 		case <-connected:
 			return nc, nil
 		case <-remind.C:
-			log.Warn("NATS is not there yet", zap.String("url", cfg.URL), zap.Error(nc.LastError()))
+			log.Warn("NATS is not there yet", zap.String("url", Redact(cfg.URL)), zap.Error(nc.LastError()))
 		case <-ctx.Done():
 			nc.Close()
-			return nil, fmt.Errorf("connect to NATS at %s: %w", cfg.URL, ctx.Err())
+			return nil, fmt.Errorf("connect to NATS at %s: %w", Redact(cfg.URL), ctx.Err())
 		}
 	}
+}
+
+// Redact is the URL, or several with commas between them, without the passwords that may be in them: for logs and people.
+func Redact(urls string) string {
+	all := strings.Split(urls, ",")
+	for i, one := range all {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil {
+			return "the given address"
+		}
+		all[i] = u.Redacted()
+	}
+	return strings.Join(all, ",")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/term"
 
+	"github.com/scoreflow/scoreflow/pkg/bus"
 	"github.com/scoreflow/scoreflow/pkg/client"
 	"github.com/scoreflow/scoreflow/pkg/fault"
 	"github.com/scoreflow/scoreflow/pkg/wire"
@@ -63,22 +63,9 @@ func (f Flags) connect() (*nats.Conn, error) {
 	if err != nil {
 		return nil, fault.New(scorev1.Code_UNAVAILABLE,
 			"NATS cannot be reached at %s (%s); `make run` starts one, --server says where else one is",
-			redacted(f.Server), strings.TrimPrefix(err.Error(), "nats: "))
+			bus.Redact(f.Server), strings.TrimPrefix(err.Error(), "nats: "))
 	}
 	return nc, nil
-}
-
-// redacted is the URLs of servers without the passwords that may be in them.
-func redacted(servers string) string {
-	all := strings.Split(servers, ",")
-	for i, server := range all {
-		u, err := url.Parse(strings.TrimSpace(server))
-		if err != nil {
-			return "the given address"
-		}
-		all[i] = u.Redacted()
-	}
-	return strings.Join(all, ",")
 }
 
 // answer has ask get an answer, prints it, and tells what it means.

@@ -31,7 +31,7 @@ func TestWaiting(t *testing.T) {
 		if _, ok := joins(score.Wishes{}); ok {
 			t.Fatal("joined what is not durable yet")
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if len(late) > 0 {
 			t.Fatal("told a correlation ID that is not durable yet")
 		}
@@ -68,7 +68,7 @@ func TestWaiting(t *testing.T) {
 		if _, ok := joins(score.Wishes{}); ok || ws.n != 0 || len(ws.runs) != 0 {
 			t.Error("something is left over")
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if len(late) != 1 {
 			t.Error("somebody was told twice")
 		}
