@@ -80,11 +80,11 @@ func (s *Service) handler(e Endpoint) micro.Handler {
 	stats := s.stats[e.Name]
 	places := make(chan struct{}, e.Limit)
 	return micro.HandlerFunc(func(in micro.Request) {
-		req := &Request{service: s, stats: stats, now: in, reply: in.Reply(), data: in.Data(), began: time.Now()}
+		req := &Request{service: s, stats: stats, now: in, reply: in.Reply(), header: nats.Header(in.Headers()), data: in.Data(), began: time.Now()}
 		stats.requests.Add(1)
 		stats.open.Add(1)
 		var err error
-		if req.Encoding, err = wire.Of(nats.Header(in.Headers())); err != nil {
+		if req.Encoding, err = wire.Of(req.header); err != nil {
 			req.Fail(err)
 			return
 		}
@@ -143,6 +143,7 @@ type Request struct {
 	stats   *stats
 	now     micro.Request // while the library's handler runs, in which it takes notice of errors; then nil
 	reply   string
+	header  nats.Header
 	data    []byte
 	began   time.Time
 	kept    any
@@ -156,6 +157,9 @@ func (r *Request) Kept() any { return r.kept }
 
 // Received is when the request was received.
 func (r *Request) Received() time.Time { return r.began }
+
+// Header is the request's headers, to be read only.
+func (r *Request) Header() nats.Header { return r.header }
 
 // Decode reads the request into m. The error is one to Fail with.
 func (r *Request) Decode(m proto.Message) error { return r.Encoding.Unmarshal(r.data, m) }

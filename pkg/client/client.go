@@ -12,7 +12,7 @@
 // repeated, for requests for the same score join one calculation. When the caller's own context ends, the error is that context's.
 //
 // A context with a deadline is how a caller says how long it has. A wait that is longer than that is clipped, so that PENDING and the
-// correlation ID come instead of a time-out.
+// correlation ID come instead of a time-out. A trace context in it (package trace) reaches the backend that is called for a request.
 package client
 
 import (
@@ -27,6 +27,7 @@ import (
 
 	"github.com/scoreflow/scoreflow/pkg/fault"
 	"github.com/scoreflow/scoreflow/pkg/subject"
+	"github.com/scoreflow/scoreflow/pkg/trace"
 	"github.com/scoreflow/scoreflow/pkg/wire"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
@@ -96,6 +97,7 @@ func (c *Client) ask(ctx context.Context, to string, wait *durationpb.Duration, 
 	if err != nil {
 		return fault.Invalid("", "the request holds text that is not UTF-8")
 	}
+	trace.From(ctx).Set(msg.Header)
 	try, cancel := context.WithTimeout(ctx, patience(wait))
 	defer cancel()
 	reply, err := c.nc.RequestMsgWithContext(try, msg)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scoreflow/scoreflow/pkg/correlation"
 	"github.com/scoreflow/scoreflow/pkg/product"
+	"github.com/scoreflow/scoreflow/pkg/trace"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
@@ -19,6 +20,7 @@ type Call struct {
 	Attributes map[string]string
 	Deadline   time.Time // the calculation's: nothing is waited for beyond it
 	Callback   *Callback // only for backends that notify later
+	Trace      trace.Context
 }
 
 // Callback is where a backend notifies, and with what it proves that it was given this one calculation.

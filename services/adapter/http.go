@@ -141,6 +141,7 @@ func (b *httpBackend) request(ctx context.Context, c Call) (*http.Request, error
 	req.Header.Set(subject.CorrelationID, body.CorrelationID)
 	// In lower case, where the transport does not see it: it repeats requests that have this key by itself, even when they were sent.
 	req.Header["idempotency-key"] = []string{strconv.Quote(body.CorrelationID)}
+	c.Trace.Set(req.Header)
 	return req, nil
 }
 

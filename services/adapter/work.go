@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -16,6 +17,7 @@ import (
 	"github.com/scoreflow/scoreflow/pkg/retry"
 	"github.com/scoreflow/scoreflow/pkg/score"
 	"github.com/scoreflow/scoreflow/pkg/store"
+	"github.com/scoreflow/scoreflow/pkg/trace"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
@@ -38,7 +40,7 @@ func (s *Service) work(ctx context.Context, l line, msg jetstream.Msg) {
 		return
 	}
 	w := &working{
-		Service: s, line: l, calculation: c, msg: msg, log: s.log.With(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
+		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(), log: s.log.With(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
 	}
 	machine := protocol.NewWorker(protocol.Work{
 		Calculation: c.Core(), Wishes: score.Wishes{MaxAge: c.MaxAge.AsDuration(), MinRemaining: c.MinRemaining.AsDuration()},
@@ -72,6 +74,7 @@ type working struct {
 	line
 	calculation *store.Calculation
 	msg         jetstream.Msg
+	claimant    string // in the claim; another delivery is another one, also in this process
 	log         *zap.Logger
 
 	record  *store.Record // as it was before the call; nil when nobody looked
@@ -106,7 +109,7 @@ func (w *working) step(ctx context.Context, m *protocol.Worker) error {
 		w.record = &record
 		m.SawScore(record.Record, time.Now())
 	case protocol.Claim:
-		own, renewed, err := w.store.Claim(ctx, c.ID, w.id, w.claimKept())
+		own, renewed, err := w.store.Claim(ctx, c.ID, w.claimant, w.claimKept())
 		if err != nil {
 			return err
 		}
@@ -134,6 +137,7 @@ func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 	w.began = time.Now()
 	call := Call{
 		ID: c.ID, Product: c.Product, CustomerID: c.CustomerId, Attributes: c.Attributes, Deadline: c.Deadline.AsTime(),
+		Trace: trace.Parse(c.Traceparent, c.Tracestate),
 	}
 	if w.product.Backend.Kind == product.HTTPCallback {
 		call.Callback = &Callback{URL: w.cfg.CallbackURL + completionsPath + c.ID.String(), Token: w.tokens.issue(c, w.began)}
@@ -199,7 +203,7 @@ func (w *working) keepAlive(ctx context.Context) (stop func()) {
 			}
 			err := w.msg.InProgress()
 			if w.claimed.Load() {
-				err = errors.Join(err, w.store.RenewClaim(ctx, w.calculation.ID, w.id, w.claimKept()))
+				err = errors.Join(err, w.store.RenewClaim(ctx, w.calculation.ID, w.claimant, w.claimKept()))
 			}
 			if err != nil && ctx.Err() == nil {
 				w.log.Warn("no sign of life can be given", zap.Error(err))

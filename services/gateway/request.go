@@ -13,6 +13,7 @@ import (
 	"github.com/scoreflow/scoreflow/pkg/protocol"
 	"github.com/scoreflow/scoreflow/pkg/score"
 	"github.com/scoreflow/scoreflow/pkg/store"
+	"github.com/scoreflow/scoreflow/pkg/trace"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
@@ -156,10 +157,12 @@ func (s *Service) calculation(a *ask, id correlation.ID, queued bool) *scorev1.C
 	if queued { // the one before it may take as long
 		took *= 2
 	}
+	traced := trace.FromHeader(a.req.Header())
 	return &scorev1.Calculation{
 		CorrelationId: id.String(), Product: a.Product, CustomerId: a.CustomerId, Attributes: a.Attributes,
 		CreatedAt: timestamppb.New(a.req.Received()), Deadline: timestamppb.New(a.req.Received().Add(took)),
 		MaxAge: a.MaxAge, MinRemaining: a.MinRemaining, NeverReuse: queued || a.Refresh, Queued: queued,
+		Traceparent: traced.Parent, Tracestate: traced.State,
 	}
 }
 

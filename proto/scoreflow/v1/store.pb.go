@@ -40,7 +40,10 @@ type Calculation struct {
 	// No existing score will do.
 	NeverReuse bool `protobuf:"varint,9,opt,name=never_reuse,json=neverReuse,proto3" json:"never_reuse,omitempty"`
 	// It was placed behind another one and must wait for its turn.
-	Queued        bool `protobuf:"varint,10,opt,name=queued,proto3" json:"queued,omitempty"`
+	Queued bool `protobuf:"varint,10,opt,name=queued,proto3" json:"queued,omitempty"`
+	// The trace context of the request that started it, for the call of the backend.
+	Traceparent   string `protobuf:"bytes,11,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Tracestate    string `protobuf:"bytes,12,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -143,6 +146,20 @@ func (x *Calculation) GetQueued() bool {
 		return x.Queued
 	}
 	return false
+}
+
+func (x *Calculation) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
+}
+
+func (x *Calculation) GetTracestate() string {
+	if x != nil {
+		return x.Tracestate
+	}
+	return ""
 }
 
 // Completion is what is known of the end of a calculation and not settled yet: the message on `score.v1.completion.<correlation_id>`.
@@ -469,7 +486,7 @@ var File_scoreflow_v1_store_proto protoreflect.FileDescriptor
 
 const file_scoreflow_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x18scoreflow/v1/store.proto\x12\fscoreflow.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18scoreflow/v1/score.proto\"\x99\x04\n" +
+	"\x18scoreflow/v1/store.proto\x12\fscoreflow.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18scoreflow/v1/score.proto\"\xdb\x04\n" +
 	"\vCalculation\x12%\n" +
 	"\x0ecorrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x18\n" +
 	"\aproduct\x18\x02 \x01(\tR\aproduct\x12\x1f\n" +
@@ -486,7 +503,11 @@ const file_scoreflow_v1_store_proto_rawDesc = "" +
 	"\vnever_reuse\x18\t \x01(\bR\n" +
 	"neverReuse\x12\x16\n" +
 	"\x06queued\x18\n" +
-	" \x01(\bR\x06queued\x1a=\n" +
+	" \x01(\bR\x06queued\x12 \n" +
+	"\vtraceparent\x18\v \x01(\tR\vtraceparent\x12\x1e\n" +
+	"\n" +
+	"tracestate\x18\f \x01(\tR\n" +
+	"tracestate\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe0\x03\n" +
