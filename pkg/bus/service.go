@@ -28,7 +28,7 @@ type Service struct {
 	stats map[string]*stats
 	ctx   context.Context // what handlers get
 
-	buffers sync.Pool // of *[]byte: an answer is a kilobyte, and there are many of them
+	buffers sync.Pool      // of *[]byte: an answer is a kilobyte, and there are many of them
 	under   sync.WaitGroup // the handlers
 	mu      sync.Mutex
 	stopped bool

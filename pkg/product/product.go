@@ -101,7 +101,10 @@ func (p Product) validate() error {
 		field string
 		value time.Duration
 	}{
-		{"deadline", p.Deadline}, {"expected", p.Expected}, {"validity", p.Validity}, {"no_score_validity", p.NoScoreValidity},
+		{"deadline", p.Deadline},
+		{"expected", p.Expected},
+		{"validity", p.Validity},
+		{"no_score_validity", p.NoScoreValidity},
 		{"failure_memo", p.FailureMemo},
 	} {
 		if d.value <= 0 {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -63,9 +62,9 @@ func (c Config) Validate() error {
 type Service struct {
 	cfg       Config
 	log       *zap.Logger
-	id        string // of this instance, in its claims
 	store     *store.Store
 	tokens    tokens
+	claims    claims
 	lines     []line
 	endpoints *bus.Service
 	listener  net.Listener // nil without Listen
@@ -91,7 +90,7 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (*Serv
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, log: log, id: uuid.NewString(), tokens: tokens{cfg.Secret}}
+	s := &Service{cfg: cfg, log: log, tokens: tokens{cfg.Secret}, claims: claims{seen: map[correlation.ID]sighting{}}}
 	var err error
 	if s.store, err = store.Open(ctx, nc, store.Config{Replicas: cfg.Replicas}); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -78,3 +79,67 @@ func TestNATSCrashes(t *testing.T) {
 func atTheGateway(w *world, m moment) <-chan struct{}    { return w.gateway.crashAt(m, w.nats) }
 func atTheAdapter(w *world, m moment) <-chan struct{}    { return w.adapter.crashAt(m, w.nats) }
 func atTheCorrelator(w *world, m moment) <-chan struct{} { return w.correlator.crashAt(m, w.nats) }
+
+// awhile is longer than anybody's work is left alone without a sign of life, and than a claim is honoured without one.
+const awhile = 3 * time.Second
+
+// NATS is away for so long that all work is handed out again when it is back, though its first worker is alive.
+func TestNATSIsAwayDuringTheCall(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		product string
+		after   bool // the backend answers after NATS is back; else while it is away
+		calls   int  // of the backend, at most
+	}{
+		{"the answer comes meanwhile", credit, false, 2},
+		{"the answer comes afterwards", credit, true, 2},
+		{"at most once: the answer comes meanwhile", fraud, false, 1},
+		{"at most once: the answer comes afterwards", fraud, true, 1},
+		{"call-back: the notification comes meanwhile", report, false, 2},
+		{"call-back: the answer comes afterwards", report, true, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.begin()
+			away, leave := once(w.nats.kill)
+			release := make(chan struct{})
+			w.backend.answers(func(context.Context, call) verdict {
+				leave()
+				if row.after {
+					<-release
+				}
+				return verdict{}
+			})
+			request := &scorev1.RequestScoreRequest{CustomerId: "Erika/Mustermann", Product: row.product, Wait: durationpb.New(patience)}
+			answer := w.askDuring(t, request, func() {
+				await(t, away, "the crash")
+				<-time.After(awhile)
+				w.nats.restart()
+				time.AfterFunc(2*awhile, func() { close(release) }) // when the work was handed out again
+			})
+			if answer.Status != scorev1.Status_READY {
+				t.Errorf("the answer is %v", answer)
+			}
+			w.check(t, func(*scorev1.Answer) int { return row.calls })
+		})
+	}
+}
+
+// The services are started before NATS is, and wait for it.
+func TestNATSComesLast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, s := range w.services[1:] {
+		s.launch()
+	}
+	<-time.After(awhile)
+	w.nats.restart()
+	for _, product := range []string{credit, fraud, report} {
+		answer, err := w.ask(t.Context(), &scorev1.RequestScoreRequest{CustomerId: "42", Product: product, Wait: durationpb.New(patience)})
+		if err != nil || answer.Status != scorev1.Status_READY {
+			t.Errorf("%s: %v, %v", product, answer, err)
+		}
+	}
+	w.check(t, func(*scorev1.Answer) int { return 1 })
+}
