@@ -40,7 +40,8 @@ func (s *Service) work(ctx context.Context, l line, msg jetstream.Msg) {
 		return
 	}
 	w := &working{
-		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(), log: s.log.With(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
+		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(),
+		log: s.log.With(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
 	}
 	machine := protocol.NewWorker(protocol.Work{
 		Calculation: c.Core(), Wishes: score.Wishes{MaxAge: c.MaxAge.AsDuration(), MinRemaining: c.MinRemaining.AsDuration()},
@@ -114,7 +115,7 @@ func (w *working) step(ctx context.Context, m *protocol.Worker) error {
 			return err
 		}
 		w.claimed.Store(own)
-		m.Claimed(own, time.Since(renewed) < 2*w.cfg.AckWait)
+		m.Claimed(own, !own && !w.claims.abandoned(c.ID, renewed, time.Now(), w.cfg.AckWait))
 	case protocol.SetTimer:
 		if err := w.store.SetTimer(ctx, c.ID, c.Deadline.AsTime()); err != nil {
 			return err
