@@ -19,9 +19,9 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	built = dir
-	for _, packages := range [][]string{{"../cmd/gateway", "../cmd/correlator", "../cmd/backend-adapter"}, {"github.com/nats-io/nats-server/v2"}} {
-		if out, err := exec.Command("go", append([]string{"build", "-o", dir + "/"}, packages...)...).CombinedOutput(); err != nil {
-			return dir, fmt.Errorf("go build %v: %w\n%s", packages, err, out)
+	for _, packages := range []string{"../cmd/...", "github.com/nats-io/nats-server/v2"} {
+		if out, err := exec.Command("go", "build", "-o", dir+"/", packages).CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("go build %s: %w\n%s", packages, err, out)
 		}
 	}
 	return dir, nil

@@ -36,6 +36,10 @@ type world struct {
 	dir    string
 	secret []byte
 
+	address  string   // of NATS
+	settings []string // flags of all services
+	secrets  []string // flags of those that need the secret
+
 	nats       *service
 	gateway    *service
 	correlator *service
@@ -68,20 +72,17 @@ func newWorld(t testing.TB) *world {
 			t.Fatal(err)
 		}
 	}
-	address := "127.0.0.1:" + freePort(t)
+	w.address = "127.0.0.1:" + freePort(t)
+	w.settings = []string{"--config", config}
+	w.secrets = []string{"--config", config, "--secret-file", secret}
 	w.nats = &service{
 		w: w, name: "nats", binary: "nats-server", says: "Server is ready",
-		args: []string{"-a", "127.0.0.1", "-p", strings.Split(address, ":")[1], "-js", "-sd", filepath.Join(w.dir, "nats")},
+		args: []string{"-a", "127.0.0.1", "-p", strings.Split(w.address, ":")[1], "-js", "-sd", filepath.Join(w.dir, "nats")},
 	}
 	w.services = []*service{w.nats}
-	settings := []string{"--config", config}
-	secrets := slices.Concat(settings, []string{"--secret-file", secret})
-	w.gateway = w.add(address, "gateway", "gateway", "serving", secrets...)
-	w.correlator = w.add(address, "correlator", "correlator", "settling",
-		slices.Concat(settings, []string{"--ack-wait", "1s", "--sweep-every", "1s", "--park", "2s"})...)
-	w.adapter = w.addAdapter(address, "adapter", secrets...)
+	w.gateway, w.correlator, w.adapter = w.addGateway("gateway"), w.addCorrelator("correlator"), w.addAdapter("adapter")
 
-	nc, err := nats.Connect("nats://"+address, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+	nc, err := nats.Connect("nats://"+w.address, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1))
 	if err != nil {
 		t.Fatal(err)
@@ -96,15 +97,25 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) add(nats, name, binary, says string, args ...string) *service {
-	s := &service{w: w, name: name, binary: binary, says: says, proxy: newProxy(w.t, nats)}
+// Any number of each may be added before the world begins.
+func (w *world) addGateway(name string) *service {
+	return w.add(name, "gateway", "serving", w.secrets...)
+}
+
+func (w *world) addCorrelator(name string) *service {
+	return w.add(name, "correlator", "settling", slices.Concat(w.settings, []string{"--ack-wait", "1s", "--sweep-every", "1s", "--park", "2s"})...)
+}
+
+func (w *world) addAdapter(name string) *service {
+	listen := "127.0.0.1:" + freePort(w.t)
+	return w.add(name, "backend-adapter", "working", slices.Concat(w.secrets, []string{"--ack-wait", "1s", "--listen", listen})...)
+}
+
+func (w *world) add(name, binary, says string, args ...string) *service {
+	s := &service{w: w, name: name, binary: binary, says: says, proxy: newProxy(w.t, w.address)}
 	s.args = append([]string{"--nats-url", s.proxy.url()}, args...)
 	w.services = append(w.services, s)
 	return s
-}
-
-func (w *world) addAdapter(nats, name string, args ...string) *service {
-	return w.add(nats, name, "backend-adapter", "working", append(args, "--ack-wait", "1s", "--listen", "127.0.0.1:"+freePort(w.t))...)
 }
 
 // begin starts everything and returns when it is ready.
