@@ -16,9 +16,10 @@ import (
 
 // How long things are kept.
 const (
-	resultsKept = 24 * time.Hour
-	deadKept    = 30 * 24 * time.Hour
-	markersKept = time.Hour // of removed records, so that caches see the removal
+	resultsKept  = 24 * time.Hour
+	deadKept     = 30 * 24 * time.Hour
+	webhooksKept = 30 * 24 * time.Hour
+	markersKept  = time.Hour // of removed records, so that caches see the removal
 )
 
 // streams is how the streams are set up.
@@ -51,11 +52,31 @@ func streams(replicas int) []jetstream.StreamConfig {
 			Description: "what could not be brought to its intended end",
 			MaxAge:      deadKept,
 		},
+		{
+			Name: subject.Webhooks, Subjects: []string{subject.AllWebhooksDue, subject.AllWebhooksLater},
+			Description: "hints that a webhook is to be delivered, now or later",
+			Retention:   jetstream.WorkQueuePolicy, AllowMsgSchedules: true, MaxAge: webhooksKept,
+		},
 	}
 	for i := range all {
 		all[i].Storage = jetstream.FileStorage
 		all[i].Replicas = replicas
 		all[i].AllowDirect = true
+	}
+	return all
+}
+
+// buckets is how the buckets are set up.
+func buckets(replicas int) []jetstream.KeyValueConfig {
+	all := []jetstream.KeyValueConfig{
+		{Bucket: subject.Scores, Description: "scores and their validity", LimitMarkerTTL: markersKept},
+		{Bucket: subject.WebhookEndpoints, Description: "who may be told of results by HTTP; holds their secrets"},
+		{Bucket: subject.WebhookDeliveries, Description: "who is to be told of which result, and what came of it", TTL: webhooksKept},
+	}
+	for i := range all {
+		all[i].History = 1
+		all[i].Storage = jetstream.FileStorage
+		all[i].Replicas = replicas
 	}
 	return all
 }
@@ -71,13 +92,15 @@ func (s *Store) ensure(ctx context.Context) error {
 			return fmt.Errorf("stream %s: %w", want.Name, err)
 		}
 	}
-	err := retry.Do(ctx, retry.Broker, func() error {
-		try, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		return s.ensureBucket(try)
-	})
-	if err != nil {
-		return fmt.Errorf("bucket %s: %w", subject.Scores, err)
+	for _, want := range buckets(s.replicas) {
+		err := retry.Do(ctx, retry.Broker, func() error {
+			try, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			return s.ensureBucket(try, want)
+		})
+		if err != nil {
+			return fmt.Errorf("bucket %s: %w", want.Bucket, err)
+		}
 	}
 	return nil
 }
@@ -93,12 +116,8 @@ func (s *Store) ensureStream(ctx context.Context, want jetstream.StreamConfig) e
 	return check(want, stream.CachedInfo().Config)
 }
 
-func (s *Store) ensureBucket(ctx context.Context) error {
-	want := jetstream.KeyValueConfig{
-		Bucket: subject.Scores, Description: "scores and their validity",
-		History: 1, Storage: jetstream.FileStorage, Replicas: s.replicas, LimitMarkerTTL: markersKept,
-	}
-	kv, err := s.js.KeyValue(ctx, subject.Scores)
+func (s *Store) ensureBucket(ctx context.Context, want jetstream.KeyValueConfig) error {
+	kv, err := s.js.KeyValue(ctx, want.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = s.js.CreateKeyValue(ctx, want)
 	}

@@ -9,6 +9,12 @@
 //	TIMERS        deadlines of calculations that were handed over, and claims of calls that must not be repeated.
 //	DEAD          what could not be brought to its intended end, for a month.
 //
+// and, for package webhook alone, which says how they are used,
+//
+//	webhooks            the bucket of endpoints.
+//	webhook-deliveries  the bucket of deliveries, for a month after they ended.
+//	WEBHOOKS            a work queue of hints that a delivery is to be looked at.
+//
 // A write that is acknowledged survives the kill of any process. Reads come from any replica, and may be a little old, unless a method says
 // that it asks the leader.
 package store
