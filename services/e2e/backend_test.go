@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type verdict struct {
 	status int               // answered instead of a report
 	report *scorev1.Report   // in place of the usual one
 	silent bool              // never notifies
+	late   time.Duration     // before it notifies
 	again  []*scorev1.Report // notified after the first
 }
 
@@ -54,13 +56,16 @@ type backend struct {
 
 	mu       sync.Mutex
 	answer   func(context.Context, call) verdict
+	open     int                          // calls under way
 	calls    map[string]int               // by correlation ID
 	refused  map[string]int               // of them those that were answered with a status, on purpose
+	began    map[string]time.Time         // the first of them
+	running  map[string]string            // the correlation ID that is called for now, by product and customer
+	overlaps [][2]string                  // correlation IDs of one product and customer that were called for at the same time
 	reports  map[string]*scorev1.Report   // the usual one of each correlation ID
 	spoken   map[string][]*scorev1.Report // all that were, or may have been, reported
 	tokens   map[string]callback          // of the last call
-	open     int
-	suspects []string // anything else that was seen of calls, to look for what must not be there
+	suspects []string                     // anything else that was seen of calls, to look for what must not be there
 }
 
 func newBackend(t testing.TB) *backend {
@@ -68,7 +73,7 @@ func newBackend(t testing.TB) *backend {
 	b := &backend{
 		ctx: ctx, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 		answer: func(context.Context, call) verdict { return verdict{} },
-		calls:  map[string]int{}, refused: map[string]int{}, reports: map[string]*scorev1.Report{},
+		calls:  map[string]int{}, refused: map[string]int{}, began: map[string]time.Time{}, running: map[string]string{}, reports: map[string]*scorev1.Report{},
 		spoken: map[string][]*scorev1.Report{}, tokens: map[string]callback{},
 	}
 	b.server = httptest.NewServer(b)
@@ -97,7 +102,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	decide, report := b.begin(r, &c)
-	defer b.end()
+	defer b.end(c)
 	v := decide(r.Context(), c)
 	if v.report == nil {
 		v.report = report
@@ -115,7 +120,13 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusAccepted)
 		if !v.silent {
+			b.begins(1)
 			b.jobs.Go(func() {
+				defer b.begins(-1)
+				select {
+				case <-time.After(v.late):
+				case <-b.ctx.Done():
+				}
 				for _, report := range append([]*scorev1.Report{v.report}, v.again...) {
 					_, _ = b.notify(b.ctx, c.ID, report)
 				}
@@ -130,8 +141,16 @@ func (b *backend) begin(r *http.Request, c *call) (func(context.Context, call) v
 	b.calls[c.ID]++
 	c.nth = b.calls[c.ID]
 	b.open++
+	if c.nth == 1 {
+		b.began[c.ID] = time.Now()
+	}
+	key := c.Product + " " + c.Customer
+	if other := b.running[key]; other != "" && other != c.ID {
+		b.overlaps = append(b.overlaps, [2]string{other, c.ID})
+	}
+	b.running[key] = c.ID
 	if b.reports[c.ID] == nil {
-		b.reports[c.ID] = scored(int32(300 + rand.N(551)))
+		b.reports[c.ID] = scored(c.ID)
 	}
 	if c.Callback != nil {
 		b.tokens[c.ID] = *c.Callback
@@ -144,10 +163,20 @@ func (b *backend) begin(r *http.Request, c *call) (func(context.Context, call) v
 	return b.answer, b.reports[c.ID]
 }
 
-func (b *backend) end() {
+func (b *backend) end(c call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.open--
+	if key := c.Product + " " + c.Customer; b.running[key] == c.ID {
+		delete(b.running, key)
+	}
+}
+
+// begins counts notifications under way as calls under way.
+func (b *backend) begins(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open += n
 }
 
 func (b *backend) speak(id string, report *scorev1.Report) {
@@ -191,6 +220,20 @@ func (b *backend) called() (counts map[string]int, busy bool) {
 	return counts, b.open > 0
 }
 
+// overlapping is the pairs of correlation IDs of one product and customer that the backend was called for at the same time.
+func (b *backend) overlapping() [][2]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.overlaps)
+}
+
+// first is when the backend was first called for a correlation ID.
+func (b *backend) first(id string) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.began[id]
+}
+
 // all is how many calls there were.
 func (b *backend) all() int {
 	b.mu.Lock()
@@ -209,13 +252,18 @@ func (b *backend) reported(id string) *scorev1.Report {
 	return b.reports[id]
 }
 
-// said says whether the backend reported a score for a correlation ID. Times do not count: they are given by the correlator.
-func (b *backend) said(id string, score *scorev1.Score) bool {
+// author is the correlation ID that the backend reported a score for; empty when it never did. Times do not count: they are given by the
+// correlator.
+func (b *backend) author(score *scorev1.Score) string {
 	score = proto.CloneOf(score)
 	score.CalculatedAt, score.ValidUntil = nil, nil
+	id, _, _ := strings.Cut(score.GetKeyFactors()[0].GetText(), " ")
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.ContainsFunc(b.spoken[id], func(r *scorev1.Report) bool { return proto.Equal(r.GetScore(), score) })
+	if slices.ContainsFunc(b.spoken[id], func(r *scorev1.Report) bool { return proto.Equal(r.GetScore(), score) }) {
+		return id
+	}
+	return ""
 }
 
 // token is where, and with what, the backend notifies of a correlation ID.
@@ -225,11 +273,13 @@ func (b *backend) token(id string) callback {
 	return b.tokens[id]
 }
 
-func scored(value int32) *scorev1.Report {
+// scored is a report that is like no other with another text.
+func scored(text string) *scorev1.Report {
 	return &scorev1.Report{Result: &scorev1.Report_Score{Score: &scorev1.Score{
-		Outcome: scorev1.Outcome_SCORED, Value: proto.Int32(value), RangeMin: 300, RangeMax: 850,
-		Model:   &scorev1.Model{Name: "e2e", Version: "1"},
-		Sources: []string{"first", "second"},
+		Outcome: scorev1.Outcome_SCORED, Value: proto.Int32(int32(300 + rand.N(551))), RangeMin: 300, RangeMax: 850,
+		Model:      &scorev1.Model{Name: "e2e", Version: "1"},
+		KeyFactors: []*scorev1.KeyFactor{{Code: "E2E", Text: text}},
+		Sources:    []string{"first", "second"},
 	}}}
 }
 

@@ -72,13 +72,14 @@ func (w *witness) disagreements(s stores) (all []error) {
 		}
 		key := w.names.Key("default", result.Product, result.CustomerId)
 		record := s.records[key]
-		calls, _ := w.backend.called()
-		switch own := calls[id] > 0; {
+		switch author := w.backend.author(result.Score); {
+		case author == "":
+			all = append(all, fmt.Errorf("%s is READY with a score that the backend never reported", id))
+		case author != id && s.results[author].GetCustomerId() != result.CustomerId:
+			all = append(all, fmt.Errorf("%s is READY with the score of %s, which is another customer's", id, author))
 		case !record.HasScore() || record.Revision < result.Revision:
 			all = append(all, fmt.Errorf("%s is READY with revision %d, and the bucket has %d", id, result.Revision, record.Revision))
-		case own && !w.backend.said(id, result.Score):
-			all = append(all, fmt.Errorf("%s is READY with a score that the backend never reported for it", id))
-		case own && (newest[key] == nil || newest[key].Revision < result.Revision):
+		case author == id && (newest[key] == nil || newest[key].Revision < result.Revision):
 			newest[key] = result
 		}
 	}
@@ -92,8 +93,14 @@ func (w *witness) disagreements(s stores) (all []error) {
 		}
 	}
 	for key, record := range s.records {
-		if record.HasScore() && !w.backend.said(record.Doc.CorrelationId, record.Doc.Score) {
-			all = append(all, fmt.Errorf("%s holds a score that the backend never reported", subject.Record(key)))
+		if record.HasScore() && w.backend.author(record.Doc.Score) != record.Doc.CorrelationId {
+			all = append(all, fmt.Errorf("%s holds a score that the backend never reported for its correlation ID", subject.Record(key)))
+		}
+	}
+	for _, pair := range w.backend.overlapping() {
+		// When the first was given up, or handed out again, the backend may go on with it after its end.
+		if calls, _ := w.backend.called(); calls[pair[0]] == 1 && s.results[pair[0]].GetStatus() == scorev1.Status_READY {
+			all = append(all, fmt.Errorf("%s was calculated while %s was, for the same customer", pair[1], pair[0]))
 		}
 	}
 	return all

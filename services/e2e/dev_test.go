@@ -62,7 +62,7 @@ func TestAllInOneIsKilledAndStartedAgain(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		answer, err := c.Watch(ctx, id)
 		cancel()
-		if err != nil || answer.Status != scorev1.Status_READY || !w.backend.said(id, answer.Score) {
+		if err != nil || answer.Status != scorev1.Status_READY || w.backend.author(answer.Score) != id {
 			t.Fatalf("%s: %v, %v", id, answer, err)
 		}
 	}

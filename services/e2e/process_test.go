@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -27,16 +28,15 @@ type process struct {
 }
 
 // start starts a binary; it is ready when it writes a line with that text.
-func start(t testing.TB, binary, ready string, args ...string) *process {
-	t.Helper()
+func start(t testing.TB, binary, ready string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(filepath.Join(binaries(t), binary), args...), ready: make(chan struct{}), gone: make(chan struct{})}
 	bindToParent(p.cmd)
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	go func() {
 		defer close(p.gone)
@@ -54,18 +54,18 @@ func start(t testing.TB, binary, ready string, args ...string) *process {
 		_ = p.cmd.Wait() // killed, as a rule
 	}()
 	t.Cleanup(p.kill)
-	return p
+	return p, nil
 }
 
 // awaitReady returns when the process is ready.
-func (p *process) awaitReady(t testing.TB) {
-	t.Helper()
+func (p *process) awaitReady() error {
 	select {
 	case <-p.ready:
+		return nil
 	case <-p.gone:
-		t.Fatalf("%s has ended:\n%s", p.cmd.Path, strings.Join(p.said(), "\n"))
+		return fmt.Errorf("%s has ended", p.cmd.Path)
 	case <-time.After(startWithin):
-		t.Fatalf("%s is not ready after %v:\n%s", p.cmd.Path, startWithin, strings.Join(p.said(), "\n"))
+		return fmt.Errorf("%s is not ready after %v", p.cmd.Path, startWithin)
 	}
 }
 

@@ -63,7 +63,7 @@ func newProxy(t testing.TB, server string) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
-// arm has a crash happen at the next message that it waits for.
+// arm has a crash happen at the next message that it waits for; nil has none happen.
 func (p *proxy) arm(c *crash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -127,24 +127,38 @@ func (w *world) begin() {
 		started = append(started, s.launch())
 	}
 	for _, p := range started {
-		p.awaitReady(w.t)
+		if err := p.awaitReady(); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
 // launch starts a service that does not run, and does not wait for it.
 func (s *service) launch() *process {
 	s.w.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := start(s.w.t, s.binary, s.says, s.args...)
-	s.processes = append(s.processes, p)
+	p, err := s.start()
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
 	return p
 }
 
 // restart starts a service that does not run and returns when it is ready.
 func (s *service) restart() {
 	s.w.t.Helper()
-	s.launch().awaitReady(s.w.t)
+	if err := s.launch().awaitReady(); err != nil {
+		s.w.t.Fatal(err)
+	}
+}
+
+func (s *service) start() (*process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := start(s.w.t, s.binary, s.says, s.args...)
+	if err == nil {
+		s.processes = append(s.processes, p)
+	}
+	return p, err
 }
 
 // kill is kill -9; it returns when the process is gone.
