@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/scoreflow/scoreflow/services/correlator"
 	"github.com/scoreflow/scoreflow/services/demo"
 	"github.com/scoreflow/scoreflow/services/gateway"
+	"github.com/scoreflow/scoreflow/services/httpbridge"
 )
 
 const (
@@ -33,6 +35,8 @@ type Config struct {
 	NATSPort      int             // of 127.0.0.1
 	SyncAlways    bool            // fsync every message, against power loss; default every 2 minutes
 	AdapterListen string          // host:port where backends may notify by HTTP
+	HTTPListen    string          // host:port of the HTTP bridge; "" = there is none
+	HTTPAdmin     string          // host:port of its health and metrics
 	DemoListen    string          // host:port of the demo backend
 	DemoPace      float64         // the time that the demo backend takes, as a factor: 1 = seconds, 0 = none
 	Products      product.Catalog // default: credit and report, both of the demo backend
@@ -45,16 +49,18 @@ type Suite struct {
 	server  *natsd.Server
 	demo    *demo.Service
 	adapter *adapter.Service
-	parts   []*part // as they were started
+	bridge  *httpbridge.Service // nil = there is none
+	parts   []*part             // as they were started
 }
 
 // New starts everything; what it returns is ready for requests.
 //
 //	clients --> NATS server <--- gateway       answers, starts calculations, waits
 //	 (URL)     (store, lock) <-- adapter       calls the backend  <---+  notifies
-//	                 ^                            |                   |
-//	                 |                            +--> demo backend --+
-//	                 +---------- correlator    settles what the backend reported
+//	               ^  ^                           |                   |
+//	clients --> http-bridge                       +--> demo backend --+
+//	 (HTTP)           |
+//	                  +--------- correlator    settles what the backend reported
 //
 // Each service has its own connection, over TCP as everywhere else. They start from right to left and end in the opposite order: first
 // those who bring work, last those who are needed to finish it.
@@ -100,11 +106,28 @@ func New(ctx context.Context, cfg Config, log *zap.Logger) (_ *Suite, err error)
 	if err != nil {
 		return nil, err
 	}
+	if cfg.HTTPListen == "" {
+		return s, nil
+	}
+	s.bridge, err = add(ctx, s, "http-bridge", httpbridge.Config{
+		Listen: cfg.HTTPListen, AdminListen: cfg.HTTPAdmin, Version: daemon.Version(),
+	}, httpbridge.New)
+	if err != nil {
+		return nil, explain(explain(err, cfg.HTTPListen, "--http-listen"), cfg.HTTPAdmin, "--http-admin")
+	}
 	return s, nil
 }
 
 // URL is where clients connect to NATS.
 func (s *Suite) URL() string { return s.server.ClientURL() }
+
+// HTTPAddr is where clients reach the HTTP bridge; empty when there is none.
+func (s *Suite) HTTPAddr() string {
+	if s.bridge == nil {
+		return ""
+	}
+	return s.bridge.Addr()
+}
 
 // Run returns when ctx has ended and everything is drained, or when a part has failed, with its error.
 func (s *Suite) Run(ctx context.Context) error {
@@ -155,7 +178,8 @@ func add[C daemon.Config, S daemon.Service](
 
 // explain says what can be done when another process has the port.
 func explain(err error, listen, flag string) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && op.Addr.String() == listen && errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is in use: is another `make run` running? choose another with %s", listen, flag)
 	}
 	return err

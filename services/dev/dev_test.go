@@ -18,7 +18,7 @@ import (
 func suite(t *testing.T) (*dev.Suite, *nats.Conn) {
 	t.Helper()
 	s, err := dev.New(t.Context(), dev.Config{
-		Store: t.TempDir(), AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0",
+		Store: t.TempDir(), AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0", HTTPListen: "127.0.0.1:0", HTTPAdmin: "127.0.0.1:0",
 	}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)

@@ -20,11 +20,13 @@ func TestPortInUseNamesTheFlagAndGivesTheRestBack(t *testing.T) {
 	}
 	defer taken.Close()
 	addr := taken.Addr().String()
-	cfg := dev.Config{Store: t.TempDir(), AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0"}
+	cfg := dev.Config{Store: t.TempDir(), AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0", HTTPListen: "127.0.0.1:0", HTTPAdmin: "127.0.0.1:0"}
 	for flag, change := range map[string]func(*dev.Config){
 		"--nats-port":      func(c *dev.Config) { c.NATSPort = taken.Addr().(*net.TCPAddr).Port },
 		"--adapter-listen": func(c *dev.Config) { c.AdapterListen = addr },
 		"--demo-listen":    func(c *dev.Config) { c.DemoListen = addr },
+		"--http-listen":    func(c *dev.Config) { c.HTTPListen = addr },
+		"--http-admin":     func(c *dev.Config) { c.HTTPAdmin = addr },
 	} {
 		wrong := cfg
 		change(&wrong)

@@ -12,6 +12,7 @@ const welcome = `
 scoreflow is ready; Ctrl-C ends it
   store      {store}
   NATS       {url}
+  HTTP       http://{http}
   call-backs {adapter}
   demo       {demo}   (product credit waits, product report calls back)
 
@@ -21,6 +22,8 @@ try
   bin/scoreflow watch <correlation ID>{flag}
   bin/scoreflow fetch --customer 43{flag}
   nats{server} req score.v1.request '{"customer_id":"44","wait":"30s"}'
+  curl --json '{"customer_id":"44"}' http://{http}/v1/score-requests
+  curl -N http://{http}/v1/results/events
   nats{server} sub 'score.v1.result.*'
 
 `
@@ -33,7 +36,7 @@ func (s *Suite) Welcome(w io.Writer) error {
 	}
 	_, err := strings.NewReplacer(
 		"{store}", s.cfg.Store, "{url}", s.URL(),
-		"{adapter}", "http://"+s.adapter.Addr(), "{demo}", "http://"+s.demo.Addr(),
+		"{http}", s.HTTPAddr(), "{adapter}", "http://"+s.adapter.Addr(), "{demo}", "http://"+s.demo.Addr(),
 		"{flag}", flag, "{server}", server,
 	).WriteString(w, welcome)
 	if err != nil {

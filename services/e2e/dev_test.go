@@ -21,6 +21,7 @@ func TestAllInOneIsKilledAndStartedAgain(t *testing.T) {
 	dev := &service{w: w, name: "dev", binary: "scoreflow", says: "serving", args: []string{
 		"dev", "--config", filepath.Join(w.dir, "config.yaml"), "--store", filepath.Join(w.dir, "dev"), "--nats-port", port,
 		"--adapter-listen", "127.0.0.1:" + freePort(t), "--demo-listen", "127.0.0.1:0",
+		"--http-listen", "127.0.0.1:0", "--http-admin", "127.0.0.1:0",
 	}}
 	w.services = []*service{dev}
 	dev.restart()

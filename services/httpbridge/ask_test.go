@@ -1,0 +1,154 @@
+package httpbridge_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/scoreflow/scoreflow/pkg/correlation"
+	"github.com/scoreflow/scoreflow/pkg/fault"
+	"github.com/scoreflow/scoreflow/pkg/trace"
+	"github.com/scoreflow/scoreflow/services/dev/devtest"
+	"github.com/scoreflow/scoreflow/services/httpbridge"
+)
+
+func TestAskIsAnsweredAndThenFromTheCache(t *testing.T) {
+	b := start(t, nil)
+	first := b.ask(`{"customer_id":"42","client_reference":"mine"}`, "X-Request-Id: my-request")
+	first.expect(t, 200, "Content-Type: application/json; charset=utf-8", "Cache-Status: scoreflow;fwd=miss;stored", "Vary: Prefer",
+		"X-Request-Id: my-request", "Correlation-Id: "+first.json["correlation_id"].(string), "Age: 0", "Cache-Control: private, max-age=86400")
+	if first.json["status"] != "READY" || first.json["cache"] != "MISS" || first.json["client_reference"] != "mine" || first.json["age"] != nil ||
+		first.header.Get("Etag") != `"r`+first.json["revision"].(string)+`-j1"` {
+		t.Error(first.body, first.header)
+	}
+	second := b.ask(`{"customer_id":"42"}`, "Prefer: wait=5")
+	second.expect(t, 200, "Preference-Applied: wait=5", "Etag: "+first.header.Get("Etag"))
+	if second.json["cache"] != "HIT" || !strings.HasPrefix(second.header.Get("Cache-Status"), "scoreflow;hit;ttl=86") {
+		t.Error(second.body, second.header)
+	}
+	third := b.ask(`{"customer_id":"42"}`, "Cache-Control: no-cache")
+	third.expect(t, 200, "Cache-Status: scoreflow;fwd=request;stored")
+	if third.json["correlation_id"] == first.json["correlation_id"] {
+		t.Error("no-cache was answered from the cache")
+	}
+	b.ask(`{"customer_id":"42"}`, "Cache-Control: only-if-cached, min-fresh=60").expect(t, 200)
+	b.ask(`{"customer_id":"42"}`, "Cache-Control: only-if-cached, min-fresh=99999").expect(t, 504)
+	missed := b.ask(`{"customer_id":"43"}`, "Cache-Control: only-if-cached")
+	missed.expect(t, 504, "Content-Type: application/problem+json; charset=utf-8", "Retry-After: ")
+	if missed.json["code"] != "NOT_CACHED" {
+		t.Error(missed.body)
+	}
+	b.ask(`{"customer_id":"43"}`, "Cache-Control: only-if-cached, no-cache").expect(t, 504)
+}
+
+func TestAskRespondsAsync(t *testing.T) {
+	b := start(t, nil)
+	for prefer, applied := range map[string]string{
+		"respond-async": "respond-async", "respond-async, wait=0": "respond-async, wait=0", "wait=0": "wait=0", `Wait="0" ; x=y`: "wait=0",
+	} {
+		r := b.ask(`{"customer_id":"42","product":"report"}`, "Prefer: "+prefer)
+		location := "/v1/score-requests/" + r.json["correlation_id"].(string)
+		r.expect(t, 202, "Location: "+location, "Operation-Location: "+b.url+location, "Preference-Applied: "+applied,
+			"Cache-Control: no-store", "Correlation-Id: "+r.json["correlation_id"].(string), "Etag: ")
+		if r.json["status"] != "PENDING" || r.header.Get("Retry-After") == "" {
+			t.Error(prefer, r.body)
+		}
+	}
+}
+
+func TestAskWaitsForTheResult(t *testing.T) {
+	b := start(t, nil)
+	id := b.pending("42")
+	answered := make(chan reply)
+	for range 2 {
+		go func() {
+			r, _ := b.send(t.Context(), "POST", "/v1/score-requests", `{"customer_id":"42","product":"report","client_reference":"x"}`, "Prefer: wait=30")
+			answered <- r
+		}()
+	}
+	b.complete(id).expect(t, 200)
+	for range 2 {
+		r := <-answered
+		r.expect(t, 200)
+		if r.json["correlation_id"] != id || r.json["client_reference"] != "x" || r.json["cache"] == nil {
+			t.Error(r.body)
+		}
+	}
+}
+
+func TestAFailedCalculationIsNoFailedRequest(t *testing.T) {
+	b := start(t, nil)
+	r := b.ask(`{"customer_id":"45","attributes":{"demo":"decline"}}`)
+	r.expect(t, 200, "Cache-Control: private, no-cache")
+	if r.json["status"] != "FAILED" || r.json["failure"].(map[string]any)["code"] != "BACKEND_DECLINED" {
+		t.Error(r.body)
+	}
+	id := r.json["correlation_id"].(string)
+	b.do("GET", "/v1/score-requests/"+id, "").expect(t, 303)
+	b.do("GET", "/v1/score-requests/"+id+"/result", "").expect(t, 200)
+}
+
+func TestTheTraceContextReachesTheBackend(t *testing.T) {
+	b := start(t, nil)
+	const parent, state = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "rojo=00f067aa0ba902b7"
+	r := b.ask(`{"customer_id":"42","product":"report"}`, "Prefer: wait=0", "Traceparent: "+parent, "Tracestate: "+state, "Baggage: a=b")
+	call := b.report.Call(r.json["correlation_id"].(string))
+	if got := trace.FromHeader(call.Header); got != (trace.Context{Parent: parent, State: state}) || call.Header.Get("Baggage") != "" {
+		t.Errorf("the backend got %v", call.Header)
+	}
+	r = b.ask(`{"customer_id":"43","product":"report"}`, "Prefer: wait=0", "Traceparent: 00-nonsense", "Tracestate: "+state)
+	call = b.report.Call(r.json["correlation_id"].(string))
+	if call.Header.Get("Traceparent") != "" || call.Header.Get("Tracestate") != "" {
+		t.Errorf("the backend got %v", call.Header)
+	}
+}
+
+func TestThePublicURLIsWhatClientsAreTold(t *testing.T) {
+	b := start(t, func(c *httpbridge.Config) { c.PublicURL = "https://scores.example.com/api/" })
+	r := b.ask(`{"customer_id":"42","product":"report"}`, "Prefer: wait=0", "X-Forwarded-Host: evil.example")
+	location := "/api/v1/score-requests/" + r.json["correlation_id"].(string)
+	r.expect(t, 202, "Location: "+location, "Operation-Location: https://scores.example.com"+location)
+}
+
+// notifier knows one endpoint.
+type notifier struct{ registered chan string }
+
+func (n notifier) Known(_ context.Context, endpoint string) error {
+	if endpoint != "mine" {
+		return fault.Invalid("notify", "there is no such endpoint")
+	}
+	return nil
+}
+
+func (n notifier) Register(_ context.Context, endpoint string, id correlation.ID) error {
+	if id.String() == "" {
+		return errors.New("no ID")
+	}
+	n.registered <- endpoint + " " + id.String()
+	return nil
+}
+
+func TestAskNamesWhoIsToBeNotified(t *testing.T) {
+	n := notifier{make(chan string, 1)}
+	url, _ := devtest.Run(t)
+	b := startOn(t, url, nil, func(c *httpbridge.Config) { c.Notifier = n })
+	r := b.ask(`{"customer_id":"42","notify":"mine"}`)
+	r.expect(t, 200)
+	if got := <-n.registered; got != "mine "+r.json["correlation_id"].(string) {
+		t.Error(got)
+	}
+	for _, bad := range []string{`"theirs"`, `""`, `7`, `["mine"]`, `null`} {
+		r := b.ask(`{"customer_id":"42","notify":` + bad + `}`)
+		r.expect(t, 400)
+		if r.json["field"] != "notify" {
+			t.Error(bad, r.body)
+		}
+	}
+	b.ask(`{"customer_id":"\"notify\""}`).expect(t, 200)
+	without := startOn(t, url, nil, nil).ask(`{"customer_id":"42","notify":"mine"}`)
+	without.expect(t, 400)
+	if without.json["field"] != "notify" {
+		t.Error(without.body)
+	}
+}
