@@ -80,6 +80,11 @@ func (e Encoding) Marshal(m proto.Message) ([]byte, error) {
 	if e == Protobuf {
 		return proto.Marshal(m)
 	}
+	if a, ok := m.(*scorev1.Answer); ok {
+		if data := answer(a); data != nil {
+			return data, nil
+		}
+	}
 	return marshalJSON.Marshal(m)
 }
 

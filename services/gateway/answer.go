@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"encoding/json"
 	"math"
-	"strconv"
 	"sync"
 	"time"
 
@@ -50,35 +48,20 @@ type own struct {
 
 // appendJSON appends own as members of an Answer in JSON; protojson takes ten times as long.
 func (o own) appendJSON(b []byte) []byte {
-	b = appendText(append(b, `"customer_id":`...), o.customer)
+	b = wire.AppendText(append(b, `"customer_id":`...), o.customer)
 	if o.cache != 0 {
-		b = appendText(append(b, `,"cache":`...), o.cache.String())
+		b = wire.AppendText(append(b, `,"cache":`...), o.cache.String())
 	}
 	if o.aged {
-		b = strconv.AppendInt(append(b, `,"age":"`...), int64(o.age/time.Second), 10)
-		if ms := o.age % time.Second / time.Millisecond; ms != 0 {
-			b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
-		}
-		b = append(b, `s"`...)
+		b = wire.AppendDuration(append(b, `,"age":`...), int64(o.age/time.Second), int32(o.age%time.Second))
 	}
 	if o.expired {
 		b = append(b, `,"expired":true`...)
 	}
 	if o.ref != "" {
-		b = appendText(append(b, `,"client_reference":`...), o.ref)
+		b = wire.AppendText(append(b, `,"client_reference":`...), o.ref)
 	}
 	return b
-}
-
-// appendText appends a JSON string.
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) // a string can always be written
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
 }
 
 // appendProtobuf appends own as fields of an Answer in Protocol Buffers; the numbers are those of the contract.
