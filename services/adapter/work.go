@@ -41,7 +41,7 @@ func (s *Service) work(ctx context.Context, l line, msg jetstream.Msg) {
 	}
 	w := &working{
 		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(),
-		log: s.log.With(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
+		log: s.log.WithLazy(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
 	}
 	machine := protocol.NewWorker(protocol.Work{
 		Calculation: c.Core(), Wishes: score.Wishes{MaxAge: c.MaxAge.AsDuration(), MinRemaining: c.MinRemaining.AsDuration()},
@@ -192,26 +192,30 @@ func (w *working) completion(how protocol.WorkerStep) *scorev1.Completion {
 
 // keepAlive gives signs of life while the work goes on, so that nobody else takes it over.
 func (w *working) keepAlive(ctx context.Context) (stop func()) {
+	every := w.cfg.AckWait / 3
 	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		beat := time.NewTicker(w.cfg.AckWait / 3)
-		defer beat.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-beat.C:
-			}
-			err := w.msg.InProgress()
-			if w.claimed.Load() {
-				err = errors.Join(err, w.store.RenewClaim(ctx, w.calculation.ID, w.claimant, w.claimKept()))
-			}
-			if err != nil && ctx.Err() == nil {
-				w.log.Warn("no sign of life can be given", zap.Error(err))
-			}
+	beats := make(chan *time.Timer, 1) // holds the timer, but while it beats
+	beats <- time.AfterFunc(every, func() {
+		beat := <-beats
+		defer func() { beats <- beat }()
+		if ctx.Err() != nil {
+			return
 		}
-	}()
-	return cancel
+		err := w.msg.InProgress()
+		if w.claimed.Load() {
+			err = errors.Join(err, w.store.RenewClaim(ctx, w.calculation.ID, w.claimant, w.claimKept()))
+		}
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn("no sign of life can be given", zap.Error(err))
+		}
+		beat.Reset(every)
+	})
+	return func() {
+		cancel()
+		beat := <-beats
+		beat.Stop()
+		beats <- beat
+	}
 }
 
 // claimKept is how long a claim is kept: past the calculation's deadline, when the result or the lack of it has settled everything.

@@ -93,7 +93,7 @@ func (s *Service) Run(ctx context.Context) error {
 	work := context.WithoutCancel(ctx) // what is under way is finished
 	var all sync.WaitGroup
 	all.Go(func() {
-		bus.Consume(ctx, s.completions, settlers, func(m jetstream.Msg) { s.settle(work, m) }, s.log)
+		bus.ConsumeAhead(ctx, s.completions, settlers, func(m jetstream.Msg) { s.settle(work, m) }, s.log)
 	})
 	all.Go(func() {
 		bus.Consume(ctx, s.timeouts, settlers, func(m jetstream.Msg) { s.timeout(work, m) }, s.log)
