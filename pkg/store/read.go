@@ -33,6 +33,11 @@ type query struct {
 	Last  string `json:"last_by_subj,omitempty"`
 }
 
+func (q query) body() []byte {
+	data, _ := json.Marshal(q) // numbers and text can always be written
+	return data
+}
+
 // message is a stored message.
 type message struct {
 	subject  string
@@ -42,7 +47,8 @@ type message struct {
 	data     []byte
 }
 
-// attempt is how long one try of a read may take.
+// attempt is how long one try of a request to JetStream may take. A try does not look at the caller's context, which the tries as a whole
+// do: a context of its own for each would take as much time as the rest of asking.
 const attempt = 2 * time.Second
 
 // get reads one message; errNone when there is none. It is tried for as long as ctx allows.
@@ -51,16 +57,10 @@ func (s *Store) get(ctx context.Context, stream string, q query, from From) (*me
 	if from == Leader && s.replicas > 1 { // a single replica is the leader
 		read = s.leader
 	}
-	body, err := json.Marshal(q)
-	if err != nil {
-		return nil, err
-	}
 	var m *message
-	err = retry.Do(ctx, retry.Broker, func() error {
-		try, cancel := context.WithTimeout(ctx, attempt)
-		defer cancel()
+	err := retry.Do(ctx, retry.Broker, func() error {
 		var err error
-		if m, err = read(try, stream, body); errors.Is(err, errNone) {
+		if m, err = read(stream, q); errors.Is(err, errNone) {
 			return retry.Stop(err)
 		}
 		return err
@@ -72,8 +72,14 @@ func (s *Store) get(ctx context.Context, stream string, q query, from From) (*me
 }
 
 // direct asks any replica; the message comes as it was stored.
-func (s *Store) direct(ctx context.Context, stream string, body []byte) (*message, error) {
-	reply, err := s.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream, body)
+func (s *Store) direct(stream string, q query) (*message, error) {
+	to, body := "$JS.API.DIRECT.GET."+stream, []byte(nil)
+	if q.Last != "" { // the short form
+		to += "." + q.Last
+	} else {
+		body = q.body()
+	}
+	reply, err := s.nc.Request(to, body, attempt)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +100,8 @@ func (s *Store) direct(ctx context.Context, stream string, body []byte) (*messag
 }
 
 // leader asks the stream's leader.
-func (s *Store) leader(ctx context.Context, stream string, body []byte) (*message, error) {
-	reply, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+func (s *Store) leader(stream string, q query) (*message, error) {
+	reply, err := s.nc.Request("$JS.API.STREAM.MSG.GET."+stream, q.body(), attempt)
 	if err != nil {
 		return nil, err
 	}

@@ -37,9 +37,7 @@ func (s *Store) DropTimer(ctx context.Context, id correlation.ID) error {
 // api sends a request that changes a stream; one without effect, because what it removes is gone, is no error.
 func (s *Store) api(ctx context.Context, to string, body []byte) error {
 	return retry.Do(ctx, retry.Broker, func() error {
-		try, cancel := context.WithTimeout(ctx, attempt)
-		defer cancel()
-		reply, err := s.nc.RequestWithContext(try, to, body)
+		reply, err := s.nc.Request(to, body, attempt)
 		if err != nil {
 			return err
 		}

@@ -26,9 +26,17 @@ func failure(c *scorev1.Completion) *scorev1.Failure {
 	return nil
 }
 
-// score is the score that the completion tells, with its times. They are counted from when the completion was stored, by the broker's clock,
-// so that every delivery of it gives the same score.
+// score is the score that the completion tells, with its times; nil for none.
 func (s *settling) score() *scorev1.Score {
+	if s.told == nil {
+		s.told = s.timed()
+	}
+	return s.told
+}
+
+// timed gives the score its times. They are counted from when the completion was stored, by the broker's clock, so that every delivery of it
+// gives the same score.
+func (s *settling) timed() *scorev1.Score {
 	report := s.completion.GetReport()
 	if report.GetScore() == nil {
 		return s.completion.GetReused().GetScore()

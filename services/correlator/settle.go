@@ -30,7 +30,7 @@ func (s *Service) settle(ctx context.Context, msg jetstream.Msg) {
 		}
 		return
 	}
-	log := s.log.With(zap.Stringer("correlation_id", id))
+	log := s.log.WithLazy(zap.Stringer("correlation_id", id))
 	meta, err := msg.Metadata()
 	if err != nil {
 		log.Error("a completion without metadata", zap.Error(err))
@@ -73,8 +73,9 @@ type settling struct {
 	received    time.Time            // when the completion was stored
 	policy      product.Product
 
-	record   store.Record // as it was read last
-	revision uint64       // of the record that holds this score
+	told     *scorev1.Score // see score
+	record   store.Record   // as it was read last
+	revision uint64         // of the record that holds this score
 }
 
 // ending is what the protocol needs of the completion.

@@ -40,7 +40,7 @@ func (s *Service) settled(id correlation.ID, data []byte) {
 	if len(waiters) == 0 {
 		return
 	}
-	result, err := store.ReadResult(data)
+	p, err := s.result(id, waiters[0].key, data)
 	if err != nil {
 		s.log.Error("a result cannot be read", zap.Stringer("correlation_id", id), zap.Error(err))
 		for _, w := range waiters {
@@ -48,13 +48,25 @@ func (s *Service) settled(id correlation.ID, data []byte) {
 		}
 		return
 	}
-	p := prepare(common(result))
 	for _, w := range waiters {
 		if w.own == scorev1.Cache_MISS {
-			s.durations.took(w.product, time.Since(w.started))
+			s.durations.took(w.key.Product, time.Since(w.started))
 		}
 		s.tell(w, p)
 	}
+}
+
+// result is what a result answers. Nearly always the record that it came from is in the cache by then, and answers the same: a score is
+// stored before its result is.
+func (s *Service) result(id correlation.ID, key correlation.Key, data []byte) (*prepared, error) {
+	if entry, ok := s.cache.get(key); ok && entry.ID == id {
+		return entry.answer, nil
+	}
+	result, err := store.ReadResult(data)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(common(result)), nil
 }
 
 // common is what a result says to everyone: all but the customer's ID, which is said in the words of the request.
@@ -81,7 +93,7 @@ func (s *Service) pending(w *waiter) {
 		state = scorev1.State_QUEUED
 	}
 	w.req.Answer(&scorev1.Answer{
-		CorrelationId: w.id.String(), Status: scorev1.Status_PENDING, State: state, Eta: s.durations.eta(w.product, w.started, time.Now()),
-		Product: w.product, CustomerId: w.customer, Cache: w.own, ClientReference: w.ref,
+		CorrelationId: w.id.String(), Status: scorev1.Status_PENDING, State: state, Eta: s.durations.eta(w.key.Product, w.started, time.Now()),
+		Product: w.key.Product, CustomerId: w.customer, Cache: w.own, ClientReference: w.ref,
 	})
 }

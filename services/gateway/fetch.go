@@ -126,6 +126,6 @@ func notValid(product string, r store.Record) error {
 // awaitFetch has the fetch wait for a calculation that is in progress.
 func (s *Service) awaitFetch(ctx context.Context, req *bus.Request, f *scorev1.FetchScoreRequest, c *store.Calculation, behind bool) error {
 	wait := min(f.Wait.AsDuration(), s.cfg.MaxWait)
-	w := &waiter{req: req, product: c.Product, customer: c.CustomerId, until: req.Received().Add(wait - margin(wait))}
+	w := &waiter{req: req, key: c.Key, customer: c.CustomerId, until: req.Received().Add(wait - margin(wait))}
 	return s.await(ctx, w, correlation.Key{}, protocol.Promised{ID: c.ID, Started: c.CreatedAt.AsTime(), Queued: behind})
 }

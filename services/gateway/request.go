@@ -193,7 +193,7 @@ func (s *Service) forget(a *ask) bool {
 func (s *Service) waiter(a *ask, how scorev1.Cache) *waiter {
 	wait := min(a.Wait.AsDuration(), s.cfg.MaxWait)
 	return &waiter{
-		req: a.req, product: a.Product, customer: a.CustomerId, own: how, ref: a.ClientReference,
+		req: a.req, key: a.key, customer: a.CustomerId, own: how, ref: a.ClientReference,
 		until: a.req.Received().Add(wait - margin(wait)),
 	}
 }

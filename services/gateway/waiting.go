@@ -17,7 +17,7 @@ import (
 type waiter struct {
 	req      *bus.Request
 	id       correlation.ID
-	product  string
+	key      correlation.Key
 	customer string
 	own      scorev1.Cache // unspecified for a fetch
 	ref      string
