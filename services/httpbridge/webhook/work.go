@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	overdue    = time.Minute      // after its deadline a calculation is looked at again: it should have ended by then
-	lookAgain  = 5 * time.Second  // when there is neither a result nor a calculation
-	believed   = time.Minute      // after the registration it is believed that there is none
-	pausedLook = 10 * time.Second // how soon work for an endpoint that is paused is looked at again
+	overdue    = time.Minute     // after its deadline a calculation is looked at again: it should have ended by then
+	lookAgain  = 5 * time.Second // when there is neither a result nor a calculation
+	believed   = time.Minute     // after the registration it is believed that there is none
+	pausedLook = time.Second     // after which a hint comes back that came while its endpoint was paused; meanwhile nobody asks for it
 )
 
 // work follows a hint. sending ends when attempts under way are to be cut off.
