@@ -179,7 +179,7 @@ func (s *Service) listen(w http.ResponseWriter, r *http.Request, waiter *waiter,
 func (s *Service) patient(w http.ResponseWriter) (done func()) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // a test's recorder has none
-	return func() { _ = c.SetReadDeadline(time.Now().Add(readTimeout)) }
+	return func() { _ = c.SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout)) }
 }
 
 // merge gives a result what belongs to the request that it answers.

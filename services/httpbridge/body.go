@@ -45,7 +45,7 @@ func unread(err error) error {
 		return refuse(http.StatusRequestEntityTooLarge, "", "the body has more than %d bytes", wire.MaxRequest)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		refused := refuse(http.StatusRequestTimeout, "", "the body did not arrive within %v", readTimeout)
+		refused := refuse(http.StatusRequestTimeout, "", "the body did not arrive in time")
 		refused.header.Set("Connection", "close")
 		return refused
 	}

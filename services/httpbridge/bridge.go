@@ -28,6 +28,7 @@ type Config struct {
 	PublicURL      string        // where clients reach it, if not where they say they do; default none
 	DefaultWait    time.Duration // how long an ask that does not say it waits; default 10 s
 	MaxWait        time.Duration // the longest wait; default 60 s
+	ReadTimeout    time.Duration // how long a client may take to send a request; default 15 s
 	Heartbeat      time.Duration // between signs of life in a stream of events; default 15 s
 	MaxConnections int           // at once; those beyond are told so; default 20,000
 	CustomerURLs   bool          // serve scores at URLs with customer IDs in them, which end up in the logs of others
@@ -48,7 +49,7 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		value *time.Duration
 		is    time.Duration
-	}{{&c.DefaultWait, 10 * time.Second}, {&c.MaxWait, time.Minute}, {&c.Heartbeat, 15 * time.Second}} {
+	}{{&c.DefaultWait, 10 * time.Second}, {&c.MaxWait, time.Minute}, {&c.ReadTimeout, 15 * time.Second}, {&c.Heartbeat, 15 * time.Second}} {
 		if *d.value == 0 {
 			*d.value = d.is
 		}
@@ -66,6 +67,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("default_wait: %v is negative", c.DefaultWait)
 	case c.MaxWait < 0:
 		return fmt.Errorf("max_wait: %v is negative", c.MaxWait)
+	case c.ReadTimeout < 0:
+		return fmt.Errorf("read_timeout: %v is negative", c.ReadTimeout)
 	case c.Heartbeat < 0:
 		return fmt.Errorf("heartbeat: %v is negative", c.Heartbeat)
 	case c.MaxConnections < 0:
@@ -164,7 +167,7 @@ func (s *Service) follow(ctx context.Context) {
 			s.recent.add(r)
 			return true
 		})
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn("the results cannot be followed now", zap.Error(err))
 		}
 		return err

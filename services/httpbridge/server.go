@@ -16,7 +16,6 @@ import (
 // How long things may take, against clients that are slow on purpose.
 const (
 	headerTimeout = 5 * time.Second  // to send the head of a request
-	readTimeout   = 15 * time.Second // to send a request
 	writeTimeout  = 30 * time.Second // to take an answer, or an event
 	idleTimeout   = time.Minute      // between two requests
 	maxHeader     = 16 << 10         // bytes
@@ -40,8 +39,8 @@ func (s *Service) listenAll() error {
 	s.listener = &countingListener{Listener: netutil.LimitListener(listener, s.cfg.MaxConnections+surplus), most: int64(s.cfg.MaxConnections)}
 	s.server = &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
+		ReadHeaderTimeout: min(headerTimeout, s.cfg.ReadTimeout),
+		ReadTimeout:       s.cfg.ReadTimeout,
 		WriteTimeout:      s.cfg.MaxWait + writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -55,7 +54,7 @@ func (s *Service) listenAll() error {
 	}
 	s.adminListener = admin
 	s.admin = &http.Server{
-		Handler: s.adminHandler(), ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: log,
+		Handler: s.adminHandler(), ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: log,
 	}
 	return nil
 }
