@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -66,51 +67,57 @@ func awaitAll(t *testing.T, b *bridge, r *receiver, before []received, want int)
 	t.Logf("%d told, %d of them again", want, repeated)
 }
 
-// TestNothingIsLostInTheMiddle has something happen in the middle of a thousand deliveries.
+// TestNothingIsLostInTheMiddle has something happen in the middle of many deliveries.
 func TestNothingIsLostInTheMiddle(t *testing.T) {
-	const all, middle = 1000, 300
 	for _, c := range []struct {
 		name   string
+		all    int
 		happen func(*testing.T, *natstest.Server, *bridge) *bridge // the one that goes on
 	}{
-		{"the bridge is killed and another starts", func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
+		{"the bridge is killed and another starts", 1000, func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
 			b.kill()
 			return run(t, server, b.cfg)
 		}},
-		{"one of two bridges is killed", func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
+		{"one of two bridges is killed", 200, func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
 			other := run(t, server, b.cfg)
 			b.kill()
 			return other
 		}},
-		{"the bridge is stopped and another starts", func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
+		{"the bridge is stopped and another starts", 200, func(t *testing.T, server *natstest.Server, b *bridge) *bridge {
 			b.stop()
 			return run(t, server, b.cfg)
 		}},
-		{"the broker is restarted", func(_ *testing.T, server *natstest.Server, b *bridge) *bridge {
+		{"the broker is restarted", 200, func(_ *testing.T, server *natstest.Server, b *bridge) *bridge {
 			server.Restart()
 			return b
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := natstest.Run(t)
-			b := run(t, server, development())
+			b := run(t, server, hasty())
 			r := receive(t, nil)
 			b.endpoint("crm", r.URL, "")
 			if _, err := b.pause(t.Context(), "crm"); err != nil {
 				t.Fatal(err)
 			}
-			for range all {
-				b.due("crm")
+			var registered sync.WaitGroup
+			for range 4 {
+				registered.Go(func() {
+					for range c.all / 4 {
+						b.due("crm")
+					}
+				})
 			}
+			registered.Wait()
 			if _, err := b.resume(t.Context(), "crm"); err != nil {
 				t.Fatal(err)
 			}
 			var before []received
-			for range middle {
+			for range c.all / 3 {
 				before = append(before, r.next(t))
 			}
 			b = c.happen(t, server, b)
-			awaitAll(t, b, r, before, all)
+			awaitAll(t, b, r, before, c.all)
 		})
 	}
 }
@@ -118,7 +125,7 @@ func TestNothingIsLostInTheMiddle(t *testing.T) {
 func TestResultsThatComeWhileNoBridgeIsThereAreTold(t *testing.T) {
 	const all = 100
 	server := natstest.Run(t)
-	b := run(t, server, development())
+	b := run(t, server, hasty())
 	r := receive(t, nil)
 	b.endpoint("crm", r.URL, "")
 	var ids []correlation.ID

@@ -30,8 +30,16 @@ var quick = Policy{Delays: []time.Duration{0, time.Millisecond, time.Millisecond
 func development() Config {
 	return Config{
 		PublicURL: "https://scores.example.com", AllowHTTP: true, AllowPrivate: true,
-		Policy: quick, Timeout: 500 * time.Millisecond, AckWait: time.Second,
+		Policy: quick, Timeout: 10 * time.Second, AckWait: 20 * time.Second,
 	}
+}
+
+// hasty is development with bridges that soon take over from each other, and do not soon give up.
+func hasty() Config {
+	cfg := development()
+	cfg.Timeout, cfg.AckWait = 500*time.Millisecond, time.Second
+	cfg.Policy.Delays = make([]time.Duration, 100)
+	return cfg
 }
 
 // bridge is a running Service, with its routes.

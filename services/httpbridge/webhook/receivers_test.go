@@ -187,7 +187,7 @@ func TestASlowReceiverDelaysNobody(t *testing.T) {
 }
 
 func TestWhatHangsTimesOut(t *testing.T) {
-	b := run(t, natstest.Run(t), development())
+	b := run(t, natstest.Run(t), hasty())
 	r := receive(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
 	b.endpoint("crm", r.URL, "")
 	d := b.await("crm", b.due("crm"), func(d *delivery) bool { return d.Failures == 1 })
