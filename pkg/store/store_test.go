@@ -113,7 +113,11 @@ func TestACorrelationIDHasOneResult(t *testing.T) {
 	s, server := open(t)
 	k := key(t, "42")
 	id, _ := calculation(k)
-	announced, err := server.Conn().SubscribeSync(subject.AllResults)
+	listener := server.Conn()
+	announced, err := listener.SubscribeSync(subject.AllResults)
+	if err == nil {
+		err = listener.Flush()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

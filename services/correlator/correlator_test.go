@@ -249,8 +249,8 @@ func TestAReportOfAnUnknownCalculationIsBuriedAtLast(t *testing.T) {
 
 func TestAPassedTimerEndsItsCalculation(t *testing.T) {
 	b := start(t, func(c *Config) { c.SweepEvery = time.Hour })
-	c := b.calculation(time.Minute)
-	if err := b.store.SetTimer(t.Context(), c.ID, time.Now()); err != nil {
+	c := b.calculation(500 * time.Millisecond)
+	if err := b.store.SetTimer(t.Context(), c.ID, c.CreatedAt.AsTime()); err != nil { // it fires early: a hint, put back until then
 		t.Fatal(err)
 	}
 	if r := b.result(); r.CorrelationId != c.CorrelationId || r.Failure.GetCode() != scorev1.Code_DEADLINE_EXCEEDED {

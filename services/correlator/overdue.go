@@ -2,6 +2,7 @@ package correlator
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -21,6 +22,12 @@ func (s *Service) timeout(ctx context.Context, msg jetstream.Msg) {
 	if ok {
 		c, _, err := s.store.Find(ctx, id, store.Leader)
 		if err == nil && c != nil {
+			if early := time.Until(c.Deadline.AsTime()); early > 0 { // by another clock, or it was no timer of ours
+				if err := msg.NakWithDelay(early); err != nil {
+					s.log.Warn("an early timer is not put back", zap.Stringer("correlation_id", id), zap.Error(err))
+				}
+				return
+			}
 			err = s.expire(ctx, c)
 		}
 		if err != nil {
@@ -56,20 +63,26 @@ func (s *Service) sweep(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
+		longest := time.Duration(0)
 		for _, product := range s.cfg.Products.Names() {
-			if err := s.sweepProduct(ctx, product); err != nil && ctx.Err() == nil {
-				s.log.Warn("overdue calculations cannot be looked for", zap.String("product", product), zap.Error(err))
-			}
+			deadline := s.cfg.Products[product].Deadline
+			longest = max(longest, deadline)
+			s.sweepProduct(ctx, product, deadline)
+		}
+		s.sweepProduct(ctx, anyProduct, longest) // also those that are no longer configured
+		if err := s.store.RejectStrays(ctx, time.Now().Add(-grace)); err != nil && ctx.Err() == nil {
+			s.log.Warn("strays cannot be looked for", zap.Error(err))
 		}
 	}
 }
+
+const anyProduct = "*"
 
 // grace is how long past its deadline a calculation is left to its adapter and its timer.
 const grace = 2 * time.Second
 
 // sweepProduct goes from the oldest calculation to the first that began too late to be overdue, so it costs one read when there is none.
-func (s *Service) sweepProduct(ctx context.Context, product string) error {
-	longest := s.cfg.Products[product].Deadline
+func (s *Service) sweepProduct(ctx context.Context, product string, longest time.Duration) {
 	now := time.Now()
 	var failed error
 	err := s.store.Oldest(ctx, product, func(c *store.Calculation) bool {
@@ -78,8 +91,7 @@ func (s *Service) sweepProduct(ctx context.Context, product string) error {
 		}
 		return failed == nil && now.Sub(c.CreatedAt.AsTime()) > longest
 	})
-	if failed != nil {
-		return failed
+	if err = errors.Join(err, failed); err != nil && ctx.Err() == nil {
+		s.log.Warn("overdue calculations cannot be looked for", zap.String("product", product), zap.Error(err))
 	}
-	return err
 }

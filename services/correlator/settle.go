@@ -139,6 +139,9 @@ func (s *settling) step(ctx context.Context, m *protocol.Settler) error {
 		m.Committed(stored)
 	case protocol.ReadResult:
 		result, err := st.Result(ctx, s.id, store.Leader)
+		if err == nil && result == nil {
+			err = st.RejectResult(ctx, s.id)
+		}
 		if err != nil {
 			return err
 		}

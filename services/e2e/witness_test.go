@@ -81,6 +81,8 @@ const try = 3 * time.Second
 
 // ask asks as clients are told to: what got no answer is repeated, and so is, by those who wait, what is still PENDING.
 func (w *witness) ask(ctx context.Context, r *scorev1.RequestScoreRequest) (*scorev1.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var answer *scorev1.Answer
 	err := retry.Do(ctx, looks, func() error {
 		var err error
