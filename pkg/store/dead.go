@@ -15,12 +15,8 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
-// Headers of dead letters and invalid messages.
-const (
-	ReasonHeader   = "Reason"
-	OriginHeader   = "Original-Subject"
-	sequenceHeader = "Original-Sequence"
-)
+// ReasonHeader is the header of dead letters and of invalid messages.
+const ReasonHeader = "Reason"
 
 // Bury stores a dead letter. Repeated with the same identity within minutes, it is stored once.
 func (s *Store) Bury(ctx context.Context, product string, id correlation.ID, identity string, letter *scorev1.Dead) error {
@@ -33,26 +29,6 @@ func (s *Store) Bury(ctx context.Context, product string, id correlation.ID, ide
 		return fmt.Errorf("bury %s: %w", id, err)
 	}
 	return nil
-}
-
-// Reject moves a message that cannot be read to the invalid messages, bytes and all, and out of its stream, where it would stand in the
-// way. It acknowledges the message.
-func (s *Store) Reject(ctx context.Context, msg jetstream.Msg, reason error) error {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return fmt.Errorf("reject: %w", err)
-	}
-	sequence := fmt.Sprint(meta.Sequence.Stream)
-	invalid := &nats.Msg{Subject: subject.Invalid(meta.Stream), Data: msg.Data(), Header: nats.Header{
-		ReasonHeader: {reason.Error()}, OriginHeader: {msg.Subject()}, sequenceHeader: {sequence},
-	}}
-	if _, err := bus.Publish(ctx, s.js, invalid, jetstream.WithMsgID(meta.Stream+sequence)); err != nil {
-		return fmt.Errorf("reject: %w", err)
-	}
-	if err := s.remove(ctx, meta.Stream, meta.Sequence.Stream); err != nil {
-		return fmt.Errorf("reject: %w", err)
-	}
-	return msg.Ack()
 }
 
 // Consumer is a durable consumer of a stream, one for all instances of a service. wait is how long a message may be worked on without a sign

@@ -32,7 +32,7 @@ func (s *Store) Commit(ctx context.Context, id correlation.ID, result *scorev1.A
 	return false, fmt.Errorf("commit result of %s: %w", id, err)
 }
 
-// Result is the result of a calculation; nil when there is none.
+// Result is the result of a calculation; nil when there is none, or something else in its place.
 func (s *Store) Result(ctx context.Context, id correlation.ID, from From) (*scorev1.Answer, error) {
 	m, err := s.get(ctx, subject.Results, query{Last: subject.Result(id)}, from)
 	if errors.Is(err, errNone) {
@@ -41,7 +41,11 @@ func (s *Store) Result(ctx context.Context, id correlation.ID, from From) (*scor
 	if err != nil {
 		return nil, err
 	}
-	return ReadResult(m.data)
+	result, err := ReadResult(m.data)
+	if err != nil { // none of ours; who needs the place for the real one moves it away
+		return nil, nil
+	}
+	return result, nil
 }
 
 // ReadResult reads a result document.
