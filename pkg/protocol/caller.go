@@ -13,9 +13,9 @@ type CallerStep int
 // The steps of a Caller. The last four end it.
 const (
 	LookAtScore  CallerStep = iota // read the record, from any replica; then SawScore
-	Start                          // publish the calculation, only if its subject is empty; then Started
+	Start                          // publish the calculation, only if its subject is empty, and never stored twice; then Started
 	ReadFirst                      // read the first of the subject, from any replica; then SawFirst
-	Queue                          // publish the calculation as the last of its subject; then Queued
+	Queue                          // publish the calculation as the last of its subject, never stored twice; then Queued
 	ReadLast                       // read the last of the subject, from the leader; then SawLast
 	ReadFirstNow                   // read the first of the subject, from the leader; then SawFirstNow
 

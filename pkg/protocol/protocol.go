@@ -11,13 +11,17 @@
 //
 // Safety: starting is a compare-and-set, so at most one calculation runs for a key, and only the first of its subject is run. A result is a
 // compare-and-set too, so there is one for each correlation ID. The score is put before the result is announced, and the calculation is
-// released after both; so whoever is refused and reads the calculation holds an ID whose result is still to come or already there.
+// released after both; so whoever is refused and reads the calculation holds an ID whose result is still to come or already there. A record
+// is only put over the one that was seen, and one that began later stands: nothing old comes back, however late it is settled.
 //
 // Liveness: every step may be repeated. A worker or settler that dies leaves its message to redelivery; a caller that dies leaves a
 // calculation that anyone joins. A calculation whose message was acknowledged and lost all else ends by its deadline.
 //
-// A calculation that was placed second never reuses a score: anyone may join it until it begins, also those who came after the score that it
-// might reuse.
+// Freshness: a calculation that was placed second never reuses a score, because anyone may join it until it begins, also those who came after
+// the score that it might reuse. One that was started may end with a score that is older than itself, but by no more than score.Overlap, and
+// whoever has a max_age reckons with that before joining. Only what has surely not begun is joined by those who want a new score.
+//
+// The tests leave out each of these rules in turn, and find what goes wrong then.
 package protocol
 
 import (

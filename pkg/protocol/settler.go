@@ -14,7 +14,7 @@ type SettlerStep int
 // The steps of a Settler. The last two end it.
 const (
 	FindCalculation SettlerStep = iota // read the calculation by its sequence, from the leader; then Found
-	ReadRecord                         // read the record; then SawRecord
+	ReadRecord                         // read the record, from the leader; then SawRecord
 	PutRecord                          // put score or failure, only if the record has Revision; then Put
 	Commit                             // commit the result, only if there is none; then Committed
 	ReadResult                         // read the result, from the leader; then SawResult
@@ -41,7 +41,7 @@ type Ending struct {
 	ID      correlation.ID
 	End     End
 	Code    scorev1.Code // of a failure
-	BeganAt time.Time    // when the backend was called
+	BeganAt time.Time    // when the work on it began, see NewWorker; where that is not known, when the calculation was created
 	Orphan  bool         // the calculation did not come with it
 	Seen    bool         // SeenAt is known
 	SeenAt  uint64       // the record's revision before the backend was called
@@ -155,15 +155,20 @@ func (m *Settler) SawResult(r Stored) {
 		m.step = Park
 	case r.Same && m.ending.End == Failed && !m.missing: // perhaps a settler died between commit and burial
 		m.Committed(true)
-	case r.Same || m.ending.End != Scored:
+	case r.Same || !m.answers():
 		m.release()
-	case !r.Open:
+	case !r.Open: // the backend contradicts itself
 		m.step = Bury
-	case m.missing: // late: paid for, so kept
+	case m.missing && m.ending.End == Scored: // late: paid for, so kept
 		m.late, m.step = true, ReadRecord
 	default: // late, and stored before the commit was refused
 		m.release()
 	}
+}
+
+// answers says whether the ending is what a backend answered, and not the want of an answer.
+func (m *Settler) answers() bool {
+	return m.ending.End == Scored || m.ending.End == Failed && !Unanswered(m.ending.Code)
 }
 
 // Buried tells that the dead letter is stored.

@@ -12,12 +12,12 @@ type WorkerStep int
 // The steps of a Worker. The last three end it.
 const (
 	CheckTurn       WorkerStep = iota // read the first of the subject, from the leader; then SawTurn
-	CheckSettled                      // read completion and result, from the leader; then SawSettled
+	CheckSettled                      // read the completion and, after it, the result, from the leader; then SawSettled
 	LookAgain                         // read the record, from the leader; then SawScore
 	Claim                             // claim the call; then Claimed
 	SetTimer                          // store the deadline; then TimerSet
 	Call                              // call the backend; then Called
-	Complete                          // store the completion: of what the backend reported
+	Complete                          // store the completion, of what the backend reported; again while another waits there to be settled
 	CompleteReused                    // store the completion: of the score seen
 	CompleteUnknown                   // store the completion: it is not known what came of the call
 
@@ -42,7 +42,8 @@ type Worker struct {
 	step WorkerStep
 }
 
-// NewWorker begins with a delivery.
+// NewWorker begins with a delivery. That moment, or that of SawTurn where the turn is checked, is when the work counts as begun: before any
+// other look, so that whatever comes of a call that is stuck seems older than the calculations that follow.
 func NewWorker(w Work) Worker {
 	m := Worker{work: w}
 	m.step = m.from(CheckTurn)
@@ -74,9 +75,13 @@ func (m *Worker) SawSettled(settled bool) {
 
 // SawScore tells the record. now is the moment of the look.
 func (m *Worker) SawScore(r score.Record, now time.Time) {
-	m.step = m.from(Claim)
-	if r.Satisfies(m.work.Wishes, now) {
+	switch {
+	case r.FailedID == m.work.ID: // another delivery of it has come to its end
+		m.step = Ack
+	case r.ID == m.work.ID || r.Reusable(m.work.Wishes, m.work.CreatedAt, now):
 		m.step = CompleteReused
+	default:
+		m.step = m.from(Claim)
 	}
 }
 
@@ -105,7 +110,7 @@ func (m *Worker) Called(reported bool) {
 	}
 }
 
-// Completed tells that a completion is stored, this one or another.
+// Completed tells that a completion is stored: this one, the same, or, unless a backend's answer would be lost, another.
 func (m *Worker) Completed() { m.step = Ack }
 
 // from is the first step at or after s that this work needs.

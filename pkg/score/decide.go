@@ -62,7 +62,7 @@ func (r Record) Satisfies(w Wishes, now time.Time) bool {
 
 // Overlap is how much older than a calculation the score may be that it ends with instead of a new one: one that was stored while the
 // request was on its way, or that a replica did not have yet.
-const Overlap = 5 * time.Second
+const Overlap = time.Second
 
 // Reusable says whether a calculation that was started at created, for a request with these wishes, may end with the record's score. The
 // score then serves everyone who joined the calculation as well.

@@ -57,9 +57,10 @@ func ReadCalculation(subj string, sequence uint64, data []byte) (*Calculation, e
 	return c, nil
 }
 
-// Start stores a calculation, only if there is none of its key. False may also mean that an earlier try was stored: read back.
+// Start stores a calculation, only if there is none of its key. Repeated, it is stored once, also when it has ended meanwhile. False may also
+// mean that an earlier try was stored: read back.
 func (s *Store) Start(ctx context.Context, key correlation.Key, c *scorev1.Calculation) (bool, error) {
-	return s.place(ctx, key, c, jetstream.WithExpectLastSequencePerSubject(0))
+	return s.place(ctx, key, c, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithMsgID(c.CorrelationId))
 }
 
 // Queue stores a calculation as the last of its key; false when two are there. Repeated, it is stored once.
@@ -67,12 +68,12 @@ func (s *Store) Queue(ctx context.Context, key correlation.Key, c *scorev1.Calcu
 	return s.place(ctx, key, c, jetstream.WithMsgID(c.CorrelationId))
 }
 
-func (s *Store) place(ctx context.Context, key correlation.Key, c *scorev1.Calculation, opt jetstream.PublishOpt) (bool, error) {
+func (s *Store) place(ctx context.Context, key correlation.Key, c *scorev1.Calculation, opts ...jetstream.PublishOpt) (bool, error) {
 	data, err := proto.Marshal(c)
 	if err != nil {
 		return false, fmt.Errorf("store calculation %s: %w", c.CorrelationId, err)
 	}
-	_, err = bus.Publish(ctx, s.js, &nats.Msg{Subject: subject.Calculation(key), Data: data}, opt)
+	_, err = bus.Publish(ctx, s.js, &nats.Msg{Subject: subject.Calculation(key), Data: data}, opts...)
 	switch {
 	case err == nil:
 		return true, nil

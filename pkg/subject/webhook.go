@@ -60,11 +60,11 @@ func WebhookDeliveriesOf(id correlation.ID) string { return webhookRecords + "*.
 
 // ParseWebhook is the endpoint and the correlation ID that the subject of a delivery, or of a hint, ends in.
 func ParseWebhook(s string) (endpoint string, id correlation.ID, ok bool) {
-	id, ok = ParseID(s)
-	if !ok {
+	parts := strings.Split(s, ".")
+	if len(parts) < 2 {
 		return "", id, false
 	}
-	s = s[:strings.LastIndexByte(s, '.')]
-	endpoint = s[strings.LastIndexByte(s, '.')+1:]
-	return endpoint, id, endpoint != ""
+	endpoint = parts[len(parts)-2]
+	id, ok = ParseID(s)
+	return endpoint, id, ok && endpoint != ""
 }

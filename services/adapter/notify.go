@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
@@ -65,31 +64,9 @@ func (s *Service) take(ctx context.Context, in *scorev1.NotifyRequest) (*scorev1
 	if c != nil && c.ID == id {
 		done.Calculation = c.Calculation
 	}
-	return s.keep(ctx, id, done)
-}
-
-// keep stores a completion. When one waits already, either it is the same, or the first one counts and the other goes to the dead letters.
-func (s *Service) keep(ctx context.Context, id correlation.ID, done *scorev1.Completion) (*scorev1.NotifyResponse, error) {
-	out := &scorev1.NotifyResponse{CorrelationId: id.String()}
-	for {
-		stored, err := s.store.Complete(ctx, id, done)
-		if err != nil || stored {
-			return out, err
-		}
-		there, err := s.store.Completion(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case there == nil: // it was settled meanwhile: the correlator compares
-			continue
-		case proto.Equal(there.GetReport(), done.GetReport()):
-			out.Duplicate = true
-			return out, nil
-		}
-		s.log.Warn("a second, different report was buried", zap.Stringer("correlation_id", id))
-		key, _ := correlation.ParseKey(done.Key)
-		letter := &scorev1.Dead{Reason: "another report of this calculation came first", Calculation: done.Calculation, Completion: done}
-		return out, s.store.Bury(ctx, key.Product, id, "second", letter)
+	same, err := s.complete(ctx, id, done)
+	if err != nil {
+		return nil, err
 	}
+	return &scorev1.NotifyResponse{CorrelationId: in.CorrelationId, Duplicate: same}, nil
 }

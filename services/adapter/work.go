@@ -40,7 +40,7 @@ func (s *Service) work(ctx context.Context, l line, msg jetstream.Msg) {
 		return
 	}
 	w := &working{
-		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(),
+		Service: s, line: l, calculation: c, msg: msg, claimant: uuid.NewString(), began: time.Now(),
 		log: s.log.WithLazy(zap.Stringer("correlation_id", c.ID), zap.String("product", c.Product)),
 	}
 	machine := protocol.NewWorker(protocol.Work{
@@ -79,7 +79,7 @@ type working struct {
 	log         *zap.Logger
 
 	record  *store.Record // as it was before the call; nil when nobody looked
-	began   time.Time     // of the call
+	began   time.Time     // this delivery, or its turn: so what comes of a call that is stuck is older than what follows
 	report  *scorev1.Report
 	failure *scorev1.Failure
 
@@ -95,6 +95,7 @@ func (w *working) step(ctx context.Context, m *protocol.Worker) error {
 		if err != nil {
 			return err
 		}
+		w.began = time.Now()
 		m.SawTurn(first.Core())
 	case protocol.CheckSettled:
 		settled, err := w.store.Settled(ctx, c.ID)
@@ -124,7 +125,7 @@ func (w *working) step(ctx context.Context, m *protocol.Worker) error {
 	case protocol.Call:
 		return w.call(ctx, m)
 	case protocol.Complete, protocol.CompleteReused, protocol.CompleteUnknown:
-		if _, err := w.store.Complete(ctx, c.ID, w.completion(m.Step())); err != nil {
+		if _, err := w.complete(ctx, c.ID, w.completion(m.Step())); err != nil {
 			return err
 		}
 		m.Completed()
@@ -135,7 +136,7 @@ func (w *working) step(ctx context.Context, m *protocol.Worker) error {
 // call calls the backend. A failure is an end of the calculation too; only an adapter that is stopped leaves it open.
 func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 	c := w.calculation
-	w.began = time.Now()
+	called := time.Now()
 	call := Call{
 		ID: c.ID, Product: c.Product, CustomerID: c.CustomerId, Attributes: c.Attributes, Deadline: c.Deadline.AsTime(),
 		Trace: trace.Parse(c.Traceparent, c.Tracestate),
@@ -151,7 +152,7 @@ func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 	}
 	if failed {
 		w.failure = &scorev1.Failure{Code: f.Code, Message: f.Message, Retryable: f.Retryable()}
-		w.log.Warn("the backend failed", zap.Stringer("code", f.Code), zap.Duration("took", time.Since(w.began)))
+		w.log.Warn("the backend failed", zap.Stringer("code", f.Code), zap.Duration("took", time.Since(called)))
 		m.Called(true)
 		return nil
 	}
@@ -167,13 +168,11 @@ func (w *working) call(ctx context.Context, m *protocol.Worker) error {
 func (w *working) completion(how protocol.WorkerStep) *scorev1.Completion {
 	c := w.calculation
 	done := &scorev1.Completion{
-		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation, BeganAt: c.CreatedAt,
+		CorrelationId: c.CorrelationId, Key: c.Key.String(), Sequence: c.Sequence, Calculation: c.Calculation,
+		BeganAt: timestamppb.New(w.began),
 	}
 	if w.record != nil {
 		done.SeenRevision = &w.record.Revision
-	}
-	if !w.began.IsZero() {
-		done.BeganAt = timestamppb.New(w.began)
 	}
 	switch {
 	case how == protocol.CompleteReused:

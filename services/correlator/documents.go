@@ -97,13 +97,15 @@ func (s *settling) compare(result *scorev1.Answer) protocol.Stored {
 		return protocol.Stored{}
 	}
 	mine := s.result()
-	return protocol.Stored{
+	r := protocol.Stored{
 		Found: true,
 		Same: result.Status == mine.Status && proto.Equal(timeless(result.Score), timeless(mine.Score)) &&
 			proto.Equal(result.Failure, mine.Failure),
 		Open: result.Status == scorev1.Status_CANCELLED ||
 			result.Status == scorev1.Status_FAILED && protocol.Unanswered(result.Failure.GetCode()),
 	}
+	s.contradicted = !r.Same
+	return r
 }
 
 func timeless(sc *scorev1.Score) *scorev1.Score {
@@ -117,13 +119,15 @@ func timeless(sc *scorev1.Score) *scorev1.Score {
 
 // reason is why the completion is buried.
 func (s *settling) reason() string {
-	if f := failure(s.completion); f != nil && s.calculation != nil {
+	switch f := failure(s.completion); {
+	case s.contradicted:
+		return "the calculation had ended otherwise"
+	case s.calculation == nil:
+		return "its calculation is unknown"
+	case f != nil:
 		return "the calculation failed: " + f.Code.String()
 	}
-	if s.calculation == nil {
-		return "its calculation is unknown or has ended"
-	}
-	return "the calculation had ended otherwise"
+	return "the calculation had ended"
 }
 
 func (s *settling) letter() *scorev1.Dead {

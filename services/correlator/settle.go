@@ -76,6 +76,8 @@ type settling struct {
 	told     *scorev1.Score // see score
 	record   store.Record   // as it was read last
 	revision uint64         // of the record that holds this score
+
+	contradicted bool // by the result that was there
 }
 
 // ending is what the protocol needs of the completion.

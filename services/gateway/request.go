@@ -39,6 +39,7 @@ type ask struct {
 	req    *bus.Request
 	key    correlation.Key
 	wishes score.Wishes
+	looks  int     // at the record
 	seen   *cached // the record seen last
 	waits  *waiter // it waits for the calculation that it is about to start
 }
@@ -98,7 +99,7 @@ func (s *Service) step(ctx context.Context, a *ask, id correlation.ID, c *protoc
 		stored, err = s.store.Start(ctx, a.key, s.calculation(a, id, false))
 		c.Started(stored)
 	case protocol.ReadFirst, protocol.ReadFirstNow:
-		from := store.Any
+		from := a.from()
 		if c.Step() == protocol.ReadFirstNow {
 			from = store.Leader
 		}
@@ -137,13 +138,12 @@ func (s *Service) step(ctx context.Context, a *ask, id correlation.ID, c *protoc
 
 // look sees the record: the first time a cached one will do.
 func (s *Service) look(ctx context.Context, a *ask) error {
-	if a.seen == nil {
-		if entry, ok := s.cache.get(a.key); ok {
-			a.seen = entry
-			return nil
-		}
+	a.looks++
+	if entry, ok := s.cache.get(a.key); ok && a.looks == 1 {
+		a.seen = entry
+		return nil
 	}
-	record, err := s.store.Record(ctx, a.key, store.Any)
+	record, err := s.store.Record(ctx, a.key, a.from())
 	if err != nil {
 		return err
 	}
@@ -213,6 +213,14 @@ func (s *Service) promised(ctx context.Context, a *ask, p protocol.Promised) err
 		how = scorev1.Cache_JOINED
 	}
 	return s.await(ctx, s.waiter(a, how), a.open(), p)
+}
+
+// from is who is asked: any replica, until things have changed between two steps; then a replica that is behind would only show that again.
+func (a *ask) from() store.From {
+	if a.looks > 1 {
+		return store.Leader
+	}
+	return store.Any
 }
 
 // open is the key whose calculation others may join without a look at the score: only when there was none that would do for everybody.
