@@ -22,6 +22,7 @@ import (
 	"github.com/scoreflow/scoreflow/services/demo"
 	"github.com/scoreflow/scoreflow/services/gateway"
 	"github.com/scoreflow/scoreflow/services/httpbridge"
+	"github.com/scoreflow/scoreflow/services/httpbridge/webhook"
 )
 
 const (
@@ -111,6 +112,7 @@ func New(ctx context.Context, cfg Config, log *zap.Logger) (_ *Suite, err error)
 	}
 	s.bridge, err = add(ctx, s, "http-bridge", httpbridge.Config{
 		Listen: cfg.HTTPListen, AdminListen: cfg.HTTPAdmin, Version: daemon.Version(),
+		Webhooks: &webhook.Config{Replicas: replicas, AllowHTTP: true, AllowPrivate: true}, // whoever tries them out listens here
 	}, httpbridge.New)
 	if err != nil {
 		return nil, explain(explain(err, cfg.HTTPListen, "--http-listen"), cfg.HTTPAdmin, "--http-admin")

@@ -19,21 +19,23 @@ import (
 
 	"github.com/scoreflow/scoreflow/pkg/client"
 	"github.com/scoreflow/scoreflow/pkg/retry"
+	"github.com/scoreflow/scoreflow/services/httpbridge/webhook"
 )
 
 // Config is the configuration of a bridge.
 type Config struct {
-	Listen         string        // host:port for clients; default 127.0.0.1:8080
-	AdminListen    string        // host:port for operators: health and metrics; default 127.0.0.1:8081
-	PublicURL      string        // where clients reach it, if not where they say they do; default none
-	DefaultWait    time.Duration // how long an ask that does not say it waits; default 10 s
-	MaxWait        time.Duration // the longest wait; default 60 s
-	ReadTimeout    time.Duration // how long a client may take to send a request; default 15 s
-	Heartbeat      time.Duration // between signs of life in a stream of events; default 15 s
-	MaxConnections int           // at once; those beyond are told so; default 20,000
-	CustomerURLs   bool          // serve scores at URLs with customer IDs in them, which end up in the logs of others
-	Notifier       Notifier      // of `notify` in an ask; nil = there are no webhooks
-	Version        string        // of this build; default 0.0.0
+	Listen         string          // host:port for clients; default 127.0.0.1:8080
+	AdminListen    string          // host:port for operators: health and metrics; default 127.0.0.1:8081
+	PublicURL      string          // where clients reach it, if not where they say they do; default none
+	DefaultWait    time.Duration   // how long an ask that does not say it waits; default 10 s
+	MaxWait        time.Duration   // the longest wait; default 60 s
+	ReadTimeout    time.Duration   // how long a client may take to send a request; default 15 s
+	Heartbeat      time.Duration   // between signs of life in a stream of events; default 15 s
+	MaxConnections int             // at once; those beyond are told so; default 20,000
+	CustomerURLs   bool            // serve scores at URLs with customer IDs in them, which end up in the logs of others
+	Webhooks       *webhook.Config // of those that `notify` in an ask names; nil = there are none
+	Notifier       Notifier        // instead of webhooks; default none
+	Version        string          // of this build; default 0.0.0
 }
 
 // WithDefaults fills in what is not set.
@@ -103,7 +105,8 @@ type Service struct {
 
 	listener, adminListener net.Listener
 	server, admin           *http.Server
-	replays                 chan struct{} // has room for those who read from the stream at once
+	webhooks                *webhook.Service // nil = there are none
+	replays                 chan struct{}    // has room for those who read from the stream at once
 
 	draining chan struct{}
 	drain    sync.Once
@@ -135,6 +138,9 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (_ *Se
 		return nil, err
 	}
 	s.recent = newRecent(last)
+	if err := s.openWebhooks(ctx, nc); err != nil {
+		return nil, err
+	}
 	if err := s.listenAll(); err != nil {
 		return nil, err
 	}
@@ -184,6 +190,9 @@ func (s *Service) AdminAddr() string { return s.adminListener.Addr().String() }
 func (s *Service) Run(ctx context.Context) error {
 	defer s.ended.Wait()
 	defer s.stop()
+	telling, quiet := context.WithCancel(ctx)
+	defer quiet()
+	s.ended.Go(func() { s.tell(telling) })
 	s.log.Info("serving", zap.String("listen", s.Addr()), zap.String("admin_listen", s.AdminAddr()))
 	served := make(chan error, 2)
 	go func() { served <- s.server.Serve(s.listener) }()

@@ -19,6 +19,9 @@ func (s *Service) handler() http.Handler {
 			}
 		})
 	}
+	if s.webhooks != nil {
+		s.webhooks.Routes(mux, readBody, s.fail)
+	}
 	mux.HandleFunc(anything, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, noRoute(mux, r)) })
 	return s.identify(s.observe(s.recoverPanics(s.limit(mux))))
 }

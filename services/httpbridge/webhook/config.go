@@ -31,15 +31,6 @@ type Config struct {
 	MaxEndpoints int            // default 200; see the package comment
 }
 
-// Static is an endpoint that the configuration names. It is stored when the service starts; what the API changes of its URL and payload is
-// changed back then, and one that the API deletes comes back.
-type Static struct {
-	ID      string `yaml:"id"`
-	URL     string `yaml:"url"`
-	Payload string `yaml:"payload"` // thin or full; default thin
-	Secret  string `yaml:"secret"`  // whsec_ and 24 to 64 bytes in base64; another one than before rotates
-}
-
 // WithDefaults fills in what is not set.
 func (c Config) WithDefaults() Config {
 	if len(c.Ports) == 0 {

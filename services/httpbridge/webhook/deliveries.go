@@ -66,9 +66,11 @@ func (b deliveries) hint(ctx context.Context, endpoint string, id correlation.ID
 
 // remind has a delivery looked at later, instead of any time said before.
 func (b deliveries) remind(ctx context.Context, endpoint string, id correlation.ID, at time.Time) error {
-	_, err := bus.Publish(ctx, b.js, nats.NewMsg(subject.WebhookLater(endpoint, id)),
-		jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(subject.WebhookDue(endpoint, id)))
-	if err != nil {
+	msg := nats.NewMsg(subject.WebhookLater(endpoint, id))
+	// The library would cut it to whole seconds, and what comes too early comes in vain.
+	msg.Header.Set(jetstream.ScheduleHeader, "@at "+at.UTC().Format(time.RFC3339Nano))
+	msg.Header.Set(jetstream.ScheduleTargetHeader, subject.WebhookDue(endpoint, id))
+	if _, err := bus.Publish(ctx, b.js, msg); err != nil {
 		return fmt.Errorf("remind of a delivery of %s: %w", id, err)
 	}
 	return nil

@@ -175,7 +175,7 @@ func (s *Service) body(ctx context.Context, e *endpoint, id correlation.ID, d *d
 	var answer *scorev1.Answer
 	if e.Payload == Full {
 		var err error
-		if answer, err = s.store.Result(ctx, id, store.Any); err != nil {
+		if answer, err = s.store.Result(ctx, id, store.Leader); err != nil {
 			return nil, err
 		}
 	}
