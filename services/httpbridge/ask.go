@@ -45,7 +45,7 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.metrics.lookedUp(a.Cache)
 	if notify != "" {
-		if err := s.register(r, notify, a.CorrelationId); err != nil {
+		if err := s.register(r, notify, a); err != nil {
 			return err
 		}
 	}

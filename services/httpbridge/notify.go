@@ -56,12 +56,15 @@ func (s *Service) known(r *http.Request, endpoint string) error {
 	return s.cfg.Notifier.Known(ctx, endpoint)
 }
 
-func (s *Service) register(r *http.Request, endpoint, correlationID string) error {
-	id, err := correlation.ParseID(correlationID)
+func (s *Service) register(r *http.Request, endpoint string, a *scorev1.Answer) error {
+	id, err := correlation.ParseID(a.CorrelationId)
 	if err != nil {
 		return fault.New(scorev1.Code_INTERNAL, "the gateway's correlation ID is none")
 	}
 	ctx, done := s.link.context(r)
 	defer done()
+	if s.webhooks != nil { // a score may be valid for longer than its result is kept
+		return s.webhooks.RegisterAnswer(ctx, endpoint, a)
+	}
 	return s.cfg.Notifier.Register(ctx, endpoint, id)
 }
