@@ -24,12 +24,13 @@ type command struct {
 	MaxConnections int           `help:"Connections at once; those beyond are refused." default:"20000"`
 	WebhookFile    string        `name:"webhook-endpoints" help:"A YAML file of the endpoints that are always there: a list of id, url, payload and secret." type:"path" placeholder:"FILE"`
 	WebhookPorts   []uint16      `help:"Ports that webhook endpoints may have." default:"443,8443"`
+	WebhookTimeout time.Duration `help:"How long one delivery of a webhook may take." default:"15s"`
 	WebhookLocal   bool          `help:"Let webhook endpoints be http, and in private networks: for development."`
 	CustomerURLs   bool          `name:"customer-urls" help:"Serve scores at /v1/customers/{customer_id}/..., which puts customer IDs into the logs of proxies."`
 }
 
 func (c *command) Run(ctx context.Context) error {
-	webhooks := &webhook.Config{Replicas: c.Replicas, Ports: c.WebhookPorts, AllowHTTP: c.WebhookLocal, AllowPrivate: c.WebhookLocal}
+	webhooks := &webhook.Config{Replicas: c.Replicas, Ports: c.WebhookPorts, AllowHTTP: c.WebhookLocal, AllowPrivate: c.WebhookLocal, Timeout: c.WebhookTimeout}
 	if c.WebhookFile != "" {
 		var err error
 		if webhooks.Endpoints, err = webhook.ReadFile(c.WebhookFile); err != nil {
