@@ -31,7 +31,7 @@ lint: tools ## formatting, vet, staticcheck, the contract and its generated code
 	$(TOOLS)/staticcheck work
 	$(TOOLS)/buf lint
 	@echo buf generate, compared; out=$$(mktemp -d) && $(TOOLS)/buf generate -o $$out && \
-		diff -r -x '*.proto' -x '*.md' -x '*.yaml' -x documents.go -x go.mod -x go.sum -x '*_test.go' $$out/proto proto && rm -r $$out
+		diff -r -x '*.proto' $$out/proto/scoreflow proto/scoreflow && rm -r $$out
 	@for module in $(MODULES); do echo go mod tidy -diff, $$module; (cd $$module && GOWORK=off go mod tidy -diff) || exit 1; done
 	go test -run '^TestImports' ./services
 

@@ -146,4 +146,3 @@ func random(n int) []byte {
 	_, _ = crand.Read(data)
 	return data
 }
-

@@ -103,6 +103,8 @@ func FuzzRoutes(f *testing.F) {
 func transport(addr string) *http.Transport {
 	return &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(network, _ string) (net.Conn, error) { return net.DialTimeout(network, addr, 5*time.Second) },
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+		},
 	}
 }
