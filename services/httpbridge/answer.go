@@ -81,7 +81,7 @@ func wholeSeconds(d time.Duration) string { return strconv.FormatInt(int64(max(d
 // give answers with what is final.
 func give(w http.ResponseWriter, status int, a *scorev1.Answer) {
 	describe(w.Header(), a)
-	write(w, status, "application/json", encode(newDocument(a)))
+	write(w, status, "application/json", document(a))
 }
 
 // promise answers with what is pending, and says where its state is and where it can be watched.

@@ -57,7 +57,7 @@ func (s *Service) requestEvents(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if pending.Status == scorev1.Status_PENDING {
-		if events.send(event("", statusEvent, encode(newDocument(pending)))) != nil {
+		if events.send(event("", statusEvent, document(pending))) != nil {
 			return nil
 		}
 	}
