@@ -35,8 +35,8 @@ type suite struct {
 
 // setup is what a suite is made of.
 type setup struct {
-	gateways   int
-	adapters   int
+	gateways, adapters, correlators int
+
 	gateway    gateway.Config
 	adapter    adapter.Config
 	correlator correlator.Config
@@ -52,7 +52,7 @@ func newSuite(t *testing.T, change func(*setup)) *suite {
 	once, calledBack := backend, backend
 	once.Call, calledBack.Kind = product.AtMostOnce, product.HTTPCallback
 	cfg := setup{
-		gateways: 1, adapters: 1,
+		gateways: 1, adapters: 1, correlators: 1,
 		adapter:    adapter.Config{Listen: "127.0.0.1:0", AckWait: time.Second, Secret: secret},
 		gateway:    gateway.Config{Secret: secret},
 		correlator: correlator.Config{SweepEvery: time.Second, Park: time.Second, AckWait: time.Second},
@@ -78,7 +78,9 @@ func newSuite(t *testing.T, change func(*setup)) *suite {
 			}
 		}
 	})
-	run(s, "correlator", cfg.correlator, correlator.New)
+	for range cfg.correlators {
+		run(s, "correlator", cfg.correlator, correlator.New)
+	}
 	for range cfg.adapters {
 		run(s, "adapter", cfg.adapter, adapter.New)
 	}
