@@ -25,7 +25,7 @@ type Config struct {
 	RootCAs      *x509.CertPool // that receivers' certificates are checked with; default: the system's
 	Policy       Policy         // default StandardPolicy
 	Timeout      time.Duration  // of one attempt; default 15 s
-	AckWait      time.Duration  // how long after a bridge began an attempt another may take over; default and least twice Timeout
+	AckWait      time.Duration  // how long after a bridge began an attempt another may take over; default, and at least, twice Timeout
 	Overlap      time.Duration  // how long an old secret signs as well; default 24 h
 	Concurrency  int            // attempts under way to one endpoint from this bridge; default 16
 	MaxEndpoints int            // default 200; see the package comment

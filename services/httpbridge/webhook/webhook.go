@@ -25,9 +25,10 @@
 // No attempt is forgotten: it is stored as begun, by compare-and-set, before the request is sent. So no two bridges make one at the same time,
 // and whoever finds one that never ended knows that it was interrupted; it is made again at once.
 //
-// One slow receiver never delays another: each endpoint has a consumer of its own and a limit of how many attempts are under way to it. One shared pool would need a fair queue in memory in front of it, and one slow endpoint with ten
-// thousand deliveries would still churn through everybody's hints. The price is a consumer for each endpoint, so there may be some hundreds
-// of them; endpoints are applications, not customers. A wait of hours is a scheduled message, not one that is held back by a consumer.
+// One slow receiver never delays another: each endpoint has a consumer of its own and a limit of how many attempts are under way to it. One
+// shared pool would need a fair queue in memory in front of it, and one slow endpoint with ten thousand deliveries would still churn
+// through everybody's hints. The price is a consumer for each endpoint, so there may be some hundreds of them; endpoints are
+// applications, not customers. A wait of hours is a scheduled message, not one that is held back by a consumer.
 package webhook
 
 import (
