@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dunglas/httpsfv"
-
 	"github.com/scoreflow/scoreflow/pkg/subject"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
@@ -40,32 +38,30 @@ func describe(h http.Header, a *scorev1.Answer) {
 
 // cacheStatus says how the cache of scores was met (RFC 9211).
 func cacheStatus(h http.Header, a *scorev1.Answer, refreshed bool) {
-	member := httpsfv.NewItem(httpsfv.Token("scoreflow"))
+	said := "scoreflow"
 	switch a.Cache {
 	case scorev1.Cache_HIT:
-		member.Params.Add("hit", true)
+		said += ";hit"
 		if sc := a.Score; sc != nil {
 			ttl := sc.ValidUntil.AsTime().Sub(sc.CalculatedAt.AsTime()) - age(a)
-			member.Params.Add("ttl", int64(ttl/time.Second))
+			said += ";ttl=" + strconv.FormatInt(int64(ttl/time.Second), 10)
 		}
 	case scorev1.Cache_MISS, scorev1.Cache_JOINED:
-		why := httpsfv.Token("miss") // whether there was none, or none that would do, is not known here
 		if refreshed {
-			why = "request"
+			said += ";fwd=request"
+		} else {
+			said += ";fwd=miss" // whether there was none, or none that would do, is not known here
 		}
-		member.Params.Add("fwd", why)
 		if a.Status == scorev1.Status_READY {
-			member.Params.Add("stored", true)
+			said += ";stored"
 		}
 		if a.Cache == scorev1.Cache_JOINED {
-			member.Params.Add("collapsed", true)
+			said += ";collapsed"
 		}
 	default:
 		return
 	}
-	if text, err := httpsfv.Marshal(httpsfv.List{member}); err == nil { // always, of such values
-		h.Set("Cache-Status", text)
-	}
+	h.Set("Cache-Status", said)
 }
 
 // age is how old the score of an answer is: in the gateway's words, where it comes from there.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dunglas/httpsfv"
+
 	"github.com/scoreflow/scoreflow/pkg/correlation"
 	"github.com/scoreflow/scoreflow/pkg/fault"
 	"github.com/scoreflow/scoreflow/pkg/trace"
@@ -26,6 +28,11 @@ func TestAskIsAnsweredAndThenFromTheCache(t *testing.T) {
 	second.expect(t, 200, "Preference-Applied: wait=5", "Etag: "+first.header.Get("Etag"))
 	if second.json["cache"] != "HIT" || !strings.HasPrefix(second.header.Get("Cache-Status"), "scoreflow;hit;ttl=86") {
 		t.Error(second.body, second.header)
+	}
+	for _, r := range []reply{first, second} {
+		if list, err := httpsfv.UnmarshalList(r.header["Cache-Status"]); err != nil || len(list) != 1 {
+			t.Error("not the list that RFC 9211 asks for:", r.header["Cache-Status"], err)
+		}
 	}
 	third := b.ask(`{"customer_id":"42"}`, "Cache-Control: no-cache")
 	third.expect(t, 200, "Cache-Status: scoreflow;fwd=request;stored")

@@ -19,6 +19,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
+	underWay prometheus.Gauge // all that is in flight
 	lookups  *prometheus.CounterVec
 }
 
@@ -40,6 +41,7 @@ func newMetrics(version string) *metrics {
 			Name: "scoreflow_cache_lookups_total", Help: "How asks met the cache of scores.",
 		}, []string{"result"}),
 	}
+	m.underWay = m.inFlight.WithLabelValues("http", "request")
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "scoreflow_build_info", Help: "This build."}, []string{"service", "version"})
 	build.WithLabelValues("http-bridge", version).Set(1)
 	m.registry.MustRegister(m.requests, m.took, m.inFlight, m.lookups, build,

@@ -37,14 +37,16 @@ func (s *Service) identify(next http.Handler) http.Handler {
 func (s *Service) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		defer s.metrics.open("request")()
+		s.metrics.underWay.Inc()
+		defer s.metrics.underWay.Dec()
 		answer := &recorder{ResponseWriter: w}
 		defer func() {
 			took := time.Since(began)
 			s.metrics.answered(r.Pattern, answer.status, took)
-			s.log.Debug("answered",
-				zap.String("route", r.Pattern), zap.Int("status", answer.status), zap.Duration("took", took),
-				zap.String("request_id", w.Header().Get(requestIDHeader)), zap.String("correlation_id", w.Header().Get(subject.CorrelationID)))
+			if entry := s.log.Check(zap.DebugLevel, "answered"); entry != nil {
+				entry.Write(zap.String("route", r.Pattern), zap.Int("status", answer.status), zap.Duration("took", took),
+					zap.String("request_id", w.Header().Get(requestIDHeader)), zap.String("correlation_id", w.Header().Get(subject.CorrelationID)))
+			}
 		}()
 		next.ServeHTTP(answer, r)
 	})
