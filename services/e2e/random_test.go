@@ -133,8 +133,9 @@ func TestRandomBytesDoNotDisturbACalculation(t *testing.T) {
 			}
 			close(release)
 			answer, err := s.ask(t.Context(), &scorev1.RequestScoreRequest{CustomerId: "42", Product: row.product, Wait: durationpb.New(patience)})
-			if err != nil || answer.Status != scorev1.Status_READY || answer.CorrelationId != pending.CorrelationId {
-				t.Errorf("%v, %v", answer, err)
+			// It may have looked before the score was there and started after the release; then its calculation ends with that score.
+			if n := s.backend.all(); err != nil || answer.Status != scorev1.Status_READY || n != 1 {
+				t.Errorf("%d calls, %v, %v", n, answer, err)
 			}
 			s.works("42")
 		})
