@@ -33,14 +33,14 @@ func stream(t *testing.T, nc *nats.Conn) jetstream.JetStream {
 
 func TestPublishTellsDecisions(t *testing.T) {
 	js := stream(t, natstest.Run(t).Conn())
-	publish := func(opts ...jetstream.PublishOpt) error {
-		_, err := Publish(t.Context(), js, nats.NewMsg("s.a"), opts...)
+	publish := func(opts ...Option) error {
+		_, err := Publish(t.Context(), js.Conn(), nats.NewMsg("s.a"), opts...)
 		return err
 	}
-	if err := publish(jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
+	if err := publish(ExpectLast(0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := publish(jetstream.WithExpectLastSequencePerSubject(0)); !errors.Is(err, ErrConflict) {
+	if err := publish(ExpectLast(0)); !errors.Is(err, ErrConflict) {
 		t.Error(err)
 	}
 	if err := publish(); err != nil {
@@ -62,7 +62,7 @@ func TestPublishOutlastsARestart(t *testing.T) {
 	server.Stop()
 	done := make(chan error)
 	go func() {
-		_, err := Publish(t.Context(), js, nats.NewMsg("s.a"))
+		_, err := Publish(t.Context(), js.Conn(), nats.NewMsg("s.a"))
 		done <- err
 	}()
 	server.Start()
@@ -170,5 +170,18 @@ func TestWhatIsBeyondTheLimitIsOverloaded(t *testing.T) {
 	}
 	if err := s.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAnswersOfStreams(t *testing.T) {
+	for in, want := range map[string]uint64{
+		`{"stream":"S","seq":42}`: 42, `{"stream":"S","domain":"d","seq":7}`: 7, `{"stream":"S","seq":9,"duplicate": true}`: 9,
+		`{"seq": 3, "stream": "S"}`: 3,
+		`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"S","seq":0}`: 0,
+		`{"stream":"S","seq":0}`: 0, `{"stream":"S","seq":`: 0, `{}`: 0, `{"stream":"S","seq":12x}`: 0, ``: 0,
+	} {
+		if got, err := stored([]byte(in)); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%s: %d, %v", in, got, err)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
@@ -60,20 +59,20 @@ func ReadCalculation(subj string, sequence uint64, data []byte) (*Calculation, e
 // Start stores a calculation, only if there is none of its key. Repeated, it is stored once, also when it has ended meanwhile. False may also
 // mean that an earlier try was stored: read back.
 func (s *Store) Start(ctx context.Context, key correlation.Key, c *scorev1.Calculation) (bool, error) {
-	return s.place(ctx, key, c, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithMsgID(c.CorrelationId))
+	return s.place(ctx, key, c, bus.ExpectLast(0), bus.Once(c.CorrelationId))
 }
 
 // Queue stores a calculation as the last of its key; false when two are there. Repeated, it is stored once.
 func (s *Store) Queue(ctx context.Context, key correlation.Key, c *scorev1.Calculation) (bool, error) {
-	return s.place(ctx, key, c, jetstream.WithMsgID(c.CorrelationId))
+	return s.place(ctx, key, c, bus.Once(c.CorrelationId))
 }
 
-func (s *Store) place(ctx context.Context, key correlation.Key, c *scorev1.Calculation, opts ...jetstream.PublishOpt) (bool, error) {
+func (s *Store) place(ctx context.Context, key correlation.Key, c *scorev1.Calculation, opts ...bus.Option) (bool, error) {
 	data, err := proto.Marshal(c)
 	if err != nil {
 		return false, fmt.Errorf("store calculation %s: %w", c.CorrelationId, err)
 	}
-	_, err = bus.Publish(ctx, s.js, &nats.Msg{Subject: subject.Calculation(key), Data: data}, opts...)
+	_, err = bus.Publish(ctx, s.nc, &nats.Msg{Subject: subject.Calculation(key), Data: data}, opts...)
 	switch {
 	case err == nil:
 		return true, nil
@@ -152,8 +151,8 @@ func (s *Store) calculation(ctx context.Context, q query, from From) (*Calculati
 
 // SetTimer stores the deadline of a calculation; when it has passed, the timeouts consumer gets a message.
 func (s *Store) SetTimer(ctx context.Context, id correlation.ID, deadline time.Time) error {
-	_, err := bus.Publish(ctx, s.js, nats.NewMsg(subject.Timer(id)),
-		jetstream.WithScheduleAt(deadline), jetstream.WithScheduleTarget(subject.Timeout(id)))
+	_, err := bus.Publish(ctx, s.nc, nats.NewMsg(subject.Timer(id)),
+		bus.At(deadline), bus.To(subject.Timeout(id)))
 	if err != nil {
 		return fmt.Errorf("set timer of %s: %w", id, err)
 	}

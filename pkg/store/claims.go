@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
 	"github.com/scoreflow/scoreflow/pkg/correlation"
@@ -18,7 +17,7 @@ import (
 // this worker's; renewed is when its holder last gave a sign of life. It is kept until keep after the last one.
 func (s *Store) Claim(ctx context.Context, id correlation.ID, worker string, keep time.Duration) (own bool, renewed time.Time, err error) {
 	for {
-		_, err = bus.Publish(ctx, s.js, claim(id, worker), jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithMsgTTL(keep))
+		_, err = bus.Publish(ctx, s.nc, claim(id, worker), bus.ExpectLast(0), bus.KeepFor(keep))
 		if err == nil {
 			return true, time.Time{}, nil
 		}
@@ -39,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, id correlation.ID, worker string, kee
 func (s *Store) RenewClaim(ctx context.Context, id correlation.ID, worker string, keep time.Duration) error {
 	msg := claim(id, worker)
 	msg.Header = nats.Header{"Nats-Rollup": {"sub"}} // replaces the one before
-	if _, err := bus.Publish(ctx, s.js, msg, jetstream.WithMsgTTL(keep)); err != nil {
+	if _, err := bus.Publish(ctx, s.nc, msg, bus.KeepFor(keep)); err != nil {
 		return fmt.Errorf("renew claim of %s: %w", id, err)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
@@ -21,7 +20,7 @@ func (s *Store) Complete(ctx context.Context, id correlation.ID, c *scorev1.Comp
 	if err != nil {
 		return false, fmt.Errorf("complete %s: %w", id, err)
 	}
-	_, err = bus.Publish(ctx, s.js, &nats.Msg{Subject: subject.Completion(id), Data: data}, jetstream.WithExpectLastSequencePerSubject(0))
+	_, err = bus.Publish(ctx, s.nc, &nats.Msg{Subject: subject.Completion(id), Data: data}, bus.ExpectLast(0))
 	switch {
 	case err == nil:
 		return true, nil

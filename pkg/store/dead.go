@@ -25,7 +25,7 @@ func (s *Store) Bury(ctx context.Context, product string, id correlation.ID, ide
 		return fmt.Errorf("bury %s: %w", id, err)
 	}
 	msg := &nats.Msg{Subject: subject.Dead(product, id), Data: data, Header: nats.Header{ReasonHeader: {letter.Reason}}}
-	if _, err := bus.Publish(ctx, s.js, msg, jetstream.WithMsgID(id.String()+identity)); err != nil {
+	if _, err := bus.Publish(ctx, s.nc, msg, bus.Once(id.String()+identity)); err != nil {
 		return fmt.Errorf("bury %s: %w", id, err)
 	}
 	return nil

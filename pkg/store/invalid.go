@@ -83,7 +83,7 @@ func (s *Store) reject(ctx context.Context, stream string, m *message, reason er
 		Subject: subject.Invalid(stream), Data: m.data[:min(len(m.data), int(s.nc.MaxPayload())-room)],
 		Header: nats.Header{ReasonHeader: {reason.Error()}, OriginHeader: {m.subject}, sequenceHeader: {sequence}},
 	}
-	if _, err := bus.Publish(ctx, s.js, invalid, jetstream.WithMsgID(stream+sequence)); err != nil {
+	if _, err := bus.Publish(ctx, s.nc, invalid, bus.Once(stream+sequence)); err != nil {
 		return fmt.Errorf("reject: %w", err)
 	}
 	if err := s.remove(ctx, stream, m.sequence); err != nil {

@@ -22,7 +22,7 @@ func (s *Store) Commit(ctx context.Context, id correlation.ID, result *scorev1.A
 	if err != nil {
 		return false, fmt.Errorf("commit result of %s: %w", id, err)
 	}
-	_, err = bus.Publish(ctx, s.js, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	_, err = bus.Publish(ctx, s.nc, msg, bus.ExpectLast(0))
 	switch {
 	case err == nil:
 		return true, nil

@@ -64,11 +64,11 @@ func (s *Store) Put(ctx context.Context, key correlation.Key, doc *scorev1.Recor
 		return 0, false, fmt.Errorf("put record: %w", err)
 	}
 	keep := max(at(doc.GetScore().GetValidUntil()).Sub(now), at(doc.FailedUntil).Sub(now), 0) + recordKept
-	ack, err := bus.Publish(ctx, s.js, &nats.Msg{Subject: subject.Record(key), Data: data},
-		jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithMsgTTL(keep.Truncate(time.Second)))
+	sequence, err := bus.Publish(ctx, s.nc, &nats.Msg{Subject: subject.Record(key), Data: data},
+		bus.ExpectLast(revision), bus.KeepFor(keep))
 	switch {
 	case err == nil:
-		return ack.Sequence, true, nil
+		return sequence, true, nil
 	case errors.Is(err, bus.ErrConflict):
 		return 0, false, nil
 	}

@@ -58,7 +58,7 @@ func (b deliveries) update(ctx context.Context, endpoint string, id correlation.
 
 // hint has a delivery looked at now.
 func (b deliveries) hint(ctx context.Context, endpoint string, id correlation.ID) error {
-	if _, err := bus.Publish(ctx, b.js, nats.NewMsg(subject.WebhookDue(endpoint, id))); err != nil {
+	if _, err := bus.Publish(ctx, b.js.Conn(), nats.NewMsg(subject.WebhookDue(endpoint, id))); err != nil {
 		return fmt.Errorf("hint at a delivery of %s: %w", id, err)
 	}
 	return nil
@@ -67,10 +67,7 @@ func (b deliveries) hint(ctx context.Context, endpoint string, id correlation.ID
 // remind has a delivery looked at later, instead of any time said before.
 func (b deliveries) remind(ctx context.Context, endpoint string, id correlation.ID, at time.Time) error {
 	msg := nats.NewMsg(subject.WebhookLater(endpoint, id))
-	// The library would cut it to whole seconds, and what comes too early comes in vain.
-	msg.Header.Set(jetstream.ScheduleHeader, "@at "+at.UTC().Format(time.RFC3339Nano))
-	msg.Header.Set(jetstream.ScheduleTargetHeader, subject.WebhookDue(endpoint, id))
-	if _, err := bus.Publish(ctx, b.js, msg); err != nil {
+	if _, err := bus.Publish(ctx, b.js.Conn(), msg, bus.At(at), bus.To(subject.WebhookDue(endpoint, id))); err != nil {
 		return fmt.Errorf("remind of a delivery of %s: %w", id, err)
 	}
 	return nil
