@@ -161,8 +161,12 @@ func (r *Request) Received() time.Time { return r.began }
 // Header is the request's headers, to be read only.
 func (r *Request) Header() nats.Header { return r.header }
 
-// Decode reads the request into m. The error is one to Fail with.
-func (r *Request) Decode(m proto.Message) error { return r.Encoding.Unmarshal(r.data, m) }
+// Decode reads the request into m, once: a request that waits for long need not keep its bytes. The error is one to Fail with.
+func (r *Request) Decode(m proto.Message) error {
+	data := r.data
+	r.data = nil
+	return r.Encoding.Unmarshal(data, m)
+}
 
 // Answer answers with m.
 func (r *Request) Answer(m proto.Message) {

@@ -64,6 +64,7 @@ const rounds = 32
 // request answers what the cache could not: it takes a Caller of the protocol through its steps.
 func (s *Service) request(ctx context.Context, req *bus.Request) {
 	a := req.Kept().(*ask)
+	req.Keep(nil) // a request that waits for long needs no more than its waiter
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	id := correlation.NewID(a.key, req.Received())
