@@ -41,6 +41,7 @@ func (s *Service) routes() map[string]route {
 	if s.cfg.CustomerURLs {
 		routes["GET /v1/customers/{customer_id}/scores/{product}"] = s.customer
 	}
+	addFiles(routes)
 	return routes
 }
 
