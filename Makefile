@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint generate bench soak fuzz tools clean
+.PHONY: help run build test browser check lint generate bench soak fuzz tools clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +23,17 @@ build: ## build the binaries into bin/
 test: ## run all tests, race detector on
 	go test -race work
 
-check: lint test ## what CI runs
+browser: ## test the console in a real browser: Chromium, which has to be installed
+	go test -race -count 1 -tags browser ./services/httpbridge/console
+
+check: lint test ## what has to pass; CI runs `make browser`, too
 
 lint: tools ## formatting, vet, staticcheck, the contract and its generated code, the modules, the import rules
 	@echo gofumpt; unformatted=$$($(TOOLS)/gofumpt -l $(MODULES)); test -z "$$unformatted" || { echo "$$unformatted"; exit 1; }
 	go vet work
+	go vet -tags browser ./services/httpbridge/console
 	$(TOOLS)/staticcheck work
+	$(TOOLS)/staticcheck -tags browser ./services/httpbridge/console
 	$(TOOLS)/buf lint
 	@echo buf generate, compared; out=$$(mktemp -d) && $(TOOLS)/buf generate -o $$out && \
 		diff -r -x '*.proto' $$out/proto/scoreflow proto/scoreflow && rm -r $$out
@@ -39,10 +44,10 @@ generate: tools ## generate the Go code of the contract
 	$(TOOLS)/buf generate
 
 bench: ## measure, each figure as a ratio to its floor
-	go test -count 1 -v -timeout 0 ./services/bench -full
+	go -C services/bench test -count 1 -timeout 30m -full
 
 soak: ## break things at random for a long time (SOAK=10m)
-	go test -count 1 -v -timeout 0 -run '^TestSoak' ./services/e2e -soak $(SOAK)
+	go test -race -count 1 -v -timeout 0 -run '^TestSoak' ./services/e2e -soak $(SOAK)
 
 fuzz: ## fuzz each decoder for a while (FUZZTIME=30s)
 	@for file in $$(grep -rlE '^func Fuzz' --include '*_test.go' $(MODULES)); do \

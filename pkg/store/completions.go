@@ -30,7 +30,7 @@ func (s *Store) Complete(ctx context.Context, id correlation.ID, c *scorev1.Comp
 	return false, fmt.Errorf("complete %s: %w", id, err)
 }
 
-// Completion is the completion that waits to be settled, asked from the leader; nil when there is none.
+// Completion is the completion that waits to be settled, asked from the leader; nil when there is none, or something else in its place.
 func (s *Store) Completion(ctx context.Context, id correlation.ID) (*scorev1.Completion, error) {
 	m, err := s.get(ctx, subject.Completions, query{Last: subject.Completion(id)}, Leader)
 	if errors.Is(err, errNone) {
@@ -40,7 +40,10 @@ func (s *Store) Completion(ctx context.Context, id correlation.ID) (*scorev1.Com
 		return nil, err
 	}
 	_, c, err := ReadCompletion(m.subject, m.data)
-	return c, err
+	if err != nil { // none of ours; the consumer moves it away
+		return nil, nil
+	}
+	return c, nil
 }
 
 // ReadCompletion reads a message of the COMPLETIONS stream. One that was not written by a service of ours is an error.

@@ -26,7 +26,8 @@ func TestTheHerdMakesOneCall(t *testing.T) {
 	s := newSuite(t, func(c *setup) { c.gateways = 3 })
 	release := s.held()
 	atRest := runtime.NumGoroutine()
-	answers := s.flood(herd, func(int) string { return "42" })
+	answers := make(chan *scorev1.Answer, herd)
+	s.flood(herd, func(int) string { return "42" }, answers)
 	s.untilWaiting(herd, atRest+100)
 	release()
 
@@ -49,12 +50,15 @@ func TestTheHerdMakesOneCall(t *testing.T) {
 
 // A request that waits costs no goroutine.
 func TestWaitingHoldsNoGoroutine(t *testing.T) {
-	const requests, customers = 20_000, 200
+	const requests, at, customers = 20_000, 2000, 200
 	s := newSuite(t, nil)
 	release := s.held()
 	atRest := runtime.NumGoroutine()
-	answers := s.flood(requests, func(i int) string { return fmt.Sprint(i % customers) })
-	s.untilWaiting(requests, atRest+12*customers) // a few for each call of the backend, which is in this process too
+	answers := make(chan *scorev1.Answer, requests)
+	for waiting := at; waiting <= requests; waiting += at {
+		s.flood(at, func(i int) string { return fmt.Sprint(i % customers) }, answers)
+		s.untilWaiting(waiting, atRest+12*customers) // a few for each call of the backend, which is in this process too
+	}
 	release()
 	for range requests {
 		if a := next(t, answers); a.Status != scorev1.Status_READY {
@@ -80,9 +84,8 @@ func (s *suite) held() (release func()) {
 }
 
 // flood asks n times without waiting for answers in between. Who is told to come back later does.
-func (s *suite) flood(n int, customer func(int) string) <-chan *scorev1.Answer {
+func (s *suite) flood(n int, customer func(int) string, answers chan<- *scorev1.Answer) {
 	s.t.Helper()
-	answers := make(chan *scorev1.Answer, n)
 	inbox := nats.NewInbox()
 	ask := func(i int) error {
 		msg, err := wire.Protobuf.Message(subject.Request, &scorev1.RequestScoreRequest{
@@ -97,9 +100,9 @@ func (s *suite) flood(n int, customer func(int) string) <-chan *scorev1.Answer {
 	sub, err := s.nc.Subscribe(inbox+".*", func(msg *nats.Msg) {
 		a := &scorev1.Answer{}
 		err := wire.ReadReply(msg, a)
-		if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == scorev1.Code_OVERLOADED {
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Retryable() {
 			i, _ := strconv.Atoi(strings.TrimPrefix(msg.Subject, inbox+"."))
-			time.AfterFunc(f.RetryAfter, func() { _ = ask(i) })
+			time.AfterFunc(max(f.RetryAfter, time.Second), func() { _ = ask(i) })
 			return
 		}
 		if err != nil {
@@ -119,7 +122,6 @@ func (s *suite) flood(n int, customer func(int) string) <-chan *scorev1.Answer {
 	if err := s.nc.Flush(); err != nil {
 		s.t.Fatal(err)
 	}
-	return answers
 }
 
 // untilWaiting returns when n requests wait and do nothing else: those that wait hold no goroutine, so there are few.

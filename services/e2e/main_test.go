@@ -40,7 +40,7 @@ func binaries(t testing.TB) string {
 
 func TestMain(m *testing.M) {
 	// The tests that run side by side wait for processes and for time to pass much more than they compute.
-	_ = flag.Set("test.parallel", "6")
+	_ = flag.Set("test.parallel", "8")
 	flag.Parse()
 	code := m.Run()
 	if built != "" {

@@ -187,7 +187,7 @@ func (s *suite) buriedWithoutTimer(c callback) {
 // Work that is handed out again while its first worker lives is left to that one, where the call must not be repeated.
 func TestRedeliveredWorkIsLeftToItsFirstWorker(t *testing.T) {
 	t.Parallel()
-	s := newSuite(t, func(c *setup) { c.adapters = 2 })
+	s := newSuite(t, func(c *setup) { c.adapters, c.adapter.AckWait = 2, 3*time.Second })
 	called, release := s.calling()
 	alive := make(chan *nats.Msg, 100)
 	if _, err := s.nc.ChanSubscribe("$JS.ACK."+subject.Calculations+".>", alive); err != nil {

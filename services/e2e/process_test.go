@@ -82,11 +82,16 @@ func (p *process) said() []string {
 	return append([]string(nil), p.lines...)
 }
 
+var givenPorts sync.Map // no port is given twice
+
 // freePort is a port that nobody listens on and that the kernel gives to nobody by itself.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
+	for range 1000 {
 		port := strconv.Itoa(10_000 + rand.N(20_000))
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			l.Close()
 			return port

@@ -17,6 +17,7 @@ import (
 	"github.com/scoreflow/scoreflow/pkg/store"
 	"github.com/scoreflow/scoreflow/pkg/subject"
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
+	"github.com/scoreflow/scoreflow/services/correlator"
 )
 
 // What nobody of ours can have written is moved out of the way, with its bytes, and the key it stood on works again.
@@ -140,6 +141,38 @@ func TestRandomBytesDoNotDisturbACalculation(t *testing.T) {
 			s.works("42")
 		})
 	}
+}
+
+// What the backend answers waits until its place is free, and is not asked for again.
+func TestAnOutcomeOutlivesRandomBytesInItsPlace(t *testing.T) {
+	t.Parallel()
+	var settler correlator.Config
+	s := newSuite(t, func(c *setup) {
+		c.correlators = 0
+		settler = c.correlator
+		settler.Products = c.products
+	})
+	called, release := s.calling()
+	waiter := s.waits(&scorev1.RequestScoreRequest{CustomerId: "42"})
+	id := s.awaitCall(called).ID
+	tries, err := s.nc.SubscribeSync("score.v1.completion." + id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.js.Publish(t.Context(), "score.v1.completion."+id, random(64)); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	for range 3 { // the random bytes, and two times that the adapter found them there
+		if _, err := tries.NextMsg(patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(s, "correlator", settler, correlator.New)
+	if answer := <-waiter; answer.GetStatus() != scorev1.Status_READY || answer.CorrelationId != id {
+		t.Errorf("%v", answer)
+	}
+	s.check(t, func(*scorev1.Answer) int { return 1 })
 }
 
 func random(n int) []byte {

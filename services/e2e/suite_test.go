@@ -53,9 +53,9 @@ func newSuite(t *testing.T, change func(*setup)) *suite {
 	once.Call, calledBack.Kind = product.AtMostOnce, product.HTTPCallback
 	cfg := setup{
 		gateways: 1, adapters: 1, correlators: 1,
-		adapter:    adapter.Config{Listen: "127.0.0.1:0", AckWait: time.Second, Secret: secret},
+		adapter:    adapter.Config{Listen: "127.0.0.1:0", Secret: secret},
 		gateway:    gateway.Config{Secret: secret},
-		correlator: correlator.Config{SweepEvery: time.Second, Park: time.Second, AckWait: time.Second},
+		correlator: correlator.Config{SweepEvery: time.Second, Park: time.Second},
 		products: product.Catalog{
 			credit: {Backend: backend}, fraud: {Backend: once}, report: {Backend: calledBack}, silent: {Backend: calledBack, Deadline: 2 * time.Second},
 		},

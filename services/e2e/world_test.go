@@ -24,9 +24,9 @@ const (
 
 const products = `products:
   credit: {deadline: 50s, failure_memo: 100ms, backend: {kind: http, url: "{url}", attempts: 2}}
-  fraud: {deadline: 50s, failure_memo: 100ms, backend: {kind: http, url: "{url}", call: at-most-once}}
+  fraud: {deadline: 50s, failure_memo: 50s, backend: {kind: http, url: "{url}", call: at-most-once}}
   report: {deadline: 50s, failure_memo: 100ms, backend: {kind: http-callback, url: "{url}"}}
-  silent: {deadline: 2s, failure_memo: 100ms, backend: {kind: http-callback, url: "{url}"}}
+  silent: {deadline: 2s, failure_memo: 50s, backend: {kind: http-callback, url: "{url}"}}
 `
 
 // world is a suite of processes on a NATS server that is a process too. All of them can be killed, and started again.
