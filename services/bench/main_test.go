@@ -40,5 +40,5 @@ func size[T any](measuring, running T) T {
 }
 
 // rounds is how often floor and ours take turns, and turn how long each of them lasts.
-func rounds() int         { return size(15, 1) }
+func rounds() int         { return size(11, 1) }
 func turn() time.Duration { return size(400*time.Millisecond, 50*time.Millisecond) }

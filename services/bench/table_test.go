@@ -31,7 +31,7 @@ func newComparison(title string) *table {
 	return newTable(title, "", "floor", "ours", "ratio", "target", "CPU floor", "ours", "p50 floor", "ours", "p99 floor", "ours", "ratio", "target")
 }
 
-// compare adds a row. A target of 0 is none.
+// compare adds a row. A target of 0 is none. CPU is that of all processes together for each answer.
 func (t *table) compare(name string, floor, ours series, rate, tail float64) {
 	rates := median(ratios(ours.rates(), floor.rates()))
 	tails := median(ratios(ours.at(99), floor.at(99)))
@@ -44,7 +44,7 @@ func (t *table) compare(name string, floor, ours series, rate, tail float64) {
 
 func target(relation string, want float64, met bool) string {
 	switch {
-	case want == 0:
+	case want == 0 || !*full:
 		return ""
 	case met:
 		return fmt.Sprintf("%s %.2f", relation, want)

@@ -140,9 +140,9 @@ func TestKeyboardAlone(t *testing.T) {
 // page is the console in a browser, on a suite.
 type page struct {
 	*testing.T
-	ctx      context.Context
-	bridge   *bridge
-	report   *devtest.Backend
+	ctx    context.Context
+	bridge *bridge
+	report *devtest.Backend
 }
 
 func open(t *testing.T) *page {
