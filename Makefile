@@ -26,7 +26,7 @@ test: ## run all tests, race detector on
 browser: ## test the console in a real browser: Chromium, which has to be installed
 	go test -race -count 1 -tags browser ./services/httpbridge/console
 
-check: lint test ## what has to pass; CI runs `make browser`, too
+check: lint test ## what has to pass
 
 lint: tools ## formatting, vet, staticcheck, the contract and its generated code, the modules, the import rules
 	@echo gofumpt; unformatted=$$($(TOOLS)/gofumpt -l $(MODULES)); test -z "$$unformatted" || { echo "$$unformatted"; exit 1; }
