@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
@@ -191,9 +192,10 @@ func appendFraction(b []byte, nanos int32) []byte {
 	if nanos <= 0 {
 		return b
 	}
-	digits := strconv.Itoa(1e9 + int(nanos))[1:]
-	for len(digits) > 3 && digits[len(digits)-3:] == "000" {
-		digits = digits[:len(digits)-3]
+	var digits [10]byte
+	b = append(append(b, '.'), strconv.AppendInt(digits[:0], 1e9+int64(nanos), 10)[1:]...)
+	for range 2 {
+		b = bytes.TrimSuffix(b, []byte("000"))
 	}
-	return append(append(b, '.'), digits...)
+	return b
 }

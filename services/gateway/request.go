@@ -35,7 +35,7 @@ func (s *Service) quick(req *bus.Request) bool {
 
 // ask is a request under way.
 type ask struct {
-	*scorev1.RequestScoreRequest
+	scorev1.RequestScoreRequest
 	req    *bus.Request
 	key    correlation.Key
 	wishes score.Wishes
@@ -46,11 +46,11 @@ type ask struct {
 
 // read reads and checks a request.
 func (s *Service) read(req *bus.Request) (*ask, error) {
-	a := &ask{req: req, RequestScoreRequest: &scorev1.RequestScoreRequest{}}
-	if err := req.Decode(a.RequestScoreRequest); err != nil {
+	a := &ask{req: req}
+	if err := req.Decode(&a.RequestScoreRequest); err != nil {
 		return nil, err
 	}
-	if err := validateRequest(a.RequestScoreRequest, s.cfg.Products); err != nil {
+	if err := validateRequest(&a.RequestScoreRequest, s.cfg.Products); err != nil {
 		return nil, err
 	}
 	a.key = s.names.Key(s.cfg.Tenant, a.Product, a.CustomerId)
