@@ -34,8 +34,12 @@ func (s *Store) Bury(ctx context.Context, product string, id correlation.ID, ide
 // Consumer is a durable consumer of a stream, one for all instances of a service. wait is how long a message may be worked on without a sign
 // of life before another instance gets it.
 func (s *Store) Consumer(ctx context.Context, stream, name, filter string, wait time.Duration) (jetstream.Consumer, error) {
-	c, err := s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait, MaxAckPending: maxAckPending,
+	var c jetstream.Consumer
+	err := start(ctx, func(ctx context.Context) (err error) {
+		c, err = s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+			Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait, MaxAckPending: maxAckPending,
+		})
+		return lasting(err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s of %s: %w", name, stream, err)

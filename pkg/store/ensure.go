@@ -83,26 +83,27 @@ func buckets(replicas int) []jetstream.KeyValueConfig {
 
 func (s *Store) ensure(ctx context.Context) error {
 	for _, want := range streams(s.replicas) {
-		err := retry.Do(ctx, retry.Broker, func() error {
-			try, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			return s.ensureStream(try, want)
-		})
+		err := start(ctx, func(ctx context.Context) error { return s.ensureStream(ctx, want) })
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", want.Name, err)
 		}
 	}
 	for _, want := range buckets(s.replicas) {
-		err := retry.Do(ctx, retry.Broker, func() error {
-			try, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			return s.ensureBucket(try, want)
-		})
+		err := start(ctx, func(ctx context.Context) error { return s.ensureBucket(ctx, want) })
 		if err != nil {
 			return fmt.Errorf("bucket %s: %w", want.Bucket, err)
 		}
 	}
 	return nil
+}
+
+// start does what cannot be done without before there is anything to serve, however long NATS is away.
+func start(ctx context.Context, do func(context.Context) error) error {
+	return retry.Do(ctx, retry.Broker, func() error {
+		try, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		return do(try)
+	})
 }
 
 func (s *Store) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {

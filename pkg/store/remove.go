@@ -47,13 +47,21 @@ func (s *Store) api(ctx context.Context, to string, body []byte) error {
 		if err := json.Unmarshal(reply.Data, &r); err != nil {
 			return fmt.Errorf("an answer that is not JSON: %w", err)
 		}
-		if r.Error == nil || r.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound || r.Error.ErrorCode == deleteFailed {
+		if r.Error == nil {
+			return nil
+		}
+		switch r.Error.ErrorCode {
+		case jetstream.JSErrCodeMessageNotFound, sequenceNotFound, deleteFailed:
 			return nil
 		}
 		return r.Error
 	})
 }
 
-// deleteFailed is the server's general code for a message that it could not delete; that it is gone is by far the likeliest reason, and
-// else the release is repeated by whoever finds the calculation overdue.
-const deleteFailed = 10057
+// The error codes of a deletion that finds nothing; see server/errors.json of nats-server.
+const (
+	sequenceNotFound = 10043 // of a message between others that was deleted
+	// deleteFailed is the general one for a message that could not be deleted; that it is gone is by far the likeliest reason, and else the
+	// release is repeated by whoever finds the calculation overdue.
+	deleteFailed = 10057
+)

@@ -143,3 +143,43 @@ func TestNATSComesLast(t *testing.T) {
 	}
 	w.check(t, func(*scorev1.Answer) int { return 1 })
 }
+
+// NATS is killed while a service starts. The service waits for it, instead of ending.
+func TestNATSIsKilledWhileAServiceStarts(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		of     func(*world) *service
+		moment moment
+	}{
+		{"gateway before the stores are seen to", theGateway, before("$JS.API.STREAM.CREATE.")},
+		{"gateway before it watches the scores", theGateway, before("$JS.API.CONSUMER.CREATE.KV_")},
+		{"gateway after it watches the results", theGateway, after("$JS.API.CONSUMER.CREATE.RESULTS")},
+		{"correlator before it takes completions", theCorrelator, before("$JS.API.CONSUMER.CREATE.COMPLETIONS")},
+		{"correlator after it takes completions", theCorrelator, after("$JS.API.CONSUMER.CREATE.COMPLETIONS")},
+		{"adapter before it takes calculations", theAdapter, before("$JS.API.CONSUMER.CREATE.CALCULATIONS")},
+		{"adapter after it takes calculations", theAdapter, after("$JS.API.CONSUMER.CREATE.CALCULATIONS")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.nats.restart()
+			starting := row.of(w)
+			struck := starting.crashAt(row.moment, w.nats)
+			p := starting.launch()
+			await(t, struck, "the crash")
+			w.nats.restart()
+			if err := p.awaitReady(); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range []*service{w.gateway, w.correlator, w.adapter} {
+				if s != starting {
+					s.restart()
+				}
+			}
+			answer, err := w.ask(t.Context(), &scorev1.RequestScoreRequest{CustomerId: "42", Wait: durationpb.New(patience)})
+			if err != nil || answer.Status != scorev1.Status_READY {
+				t.Errorf("%v, %v", answer, err)
+			}
+		})
+	}
+}

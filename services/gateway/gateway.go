@@ -106,10 +106,12 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (*Serv
 	// What goes on from here outlives ctx until Run has drained.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
+	begun := context.AfterFunc(ctx, stop) // before that it does not
 	if err := s.begin(ctx, life, nc); err != nil {
 		stop()
 		return nil, err
 	}
+	begun()
 	return s, nil
 }
 
