@@ -22,7 +22,7 @@ export const born = (id) => parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 
 export const short = (id) => `${id.slice(0, 8)}…${id.slice(-6)}`;
 
-export const clock = (time) => new Date(time).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
+export const clock = (time) => new Date(time).toLocaleTimeString([], {timeStyle: 'medium', hourCycle: 'h23'});
 
 export const moment = (time) => new Date(time).toLocaleString([], {dateStyle: 'medium', timeStyle: 'short'});
 

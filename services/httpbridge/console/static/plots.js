@@ -61,7 +61,7 @@ export class Plots {
     svg.append(...this.#answers.map(({hit, took}, i) => shape('circle', {class: hit ? 'hit' : 'miss', cx: this.#x(i), cy: y(part(took)), r: 3})));
     const [cached, calculated] = [true, false].map((kind) => median(this.#answers.filter(({hit}) => hit === kind).map(({took}) => took)));
     figure.replaceChildren(
-      shape('svg', {class: 'key', viewBox: '0 0 8 8'}, shape('circle', {class: 'hit', cx: 4, cy: 4, r: 4})), big(cached), ' cached  ',
+      shape('svg', {class: 'key', viewBox: '0 0 8 8'}, shape('circle', {class: 'hit', cx: 4, cy: 4, r: 4})), big(cached), ' cached',
       shape('svg', {class: 'key', viewBox: '0 0 8 8'}, shape('circle', {class: 'miss', cx: 4, cy: 4, r: 4})), big(calculated), ' calculated',
     );
   }
