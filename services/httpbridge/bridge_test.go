@@ -27,6 +27,7 @@ type bridge struct {
 	report *devtest.Backend
 	client *http.Client
 	stop   func() // and wait until it is drained
+	served *httpbridge.Service
 }
 
 func start(t *testing.T, change func(*httpbridge.Config)) *bridge {
@@ -60,7 +61,7 @@ func startOn(t *testing.T, url string, report *devtest.Backend, change func(*htt
 		}
 	}()
 	b := &bridge{
-		t: t, url: "http://" + s.Addr(), admin: "http://" + s.AdminAddr(), nats: url, nc: nc, report: report,
+		t: t, url: "http://" + s.Addr(), admin: "http://" + s.AdminAddr(), nats: url, nc: nc, report: report, served: s,
 		client: &http.Client{
 			Transport:     &http.Transport{},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

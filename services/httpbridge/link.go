@@ -48,11 +48,14 @@ func (l *link) ended() context.Context {
 	return l.now
 }
 
-// context is the context of a question asked for a request: it ends with the request, and when the connection breaks. It carries the
-// request's trace context.
+// context is the context of a question asked for a request: it ends with the request, and when the connection breaks, or is broken already.
+// It carries the request's trace context.
 func (l *link) context(r *http.Request) (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(trace.With(r.Context(), trace.FromHeader(r.Header)))
 	stop := context.AfterFunc(l.ended(), cancel)
+	if !l.nc.IsConnected() {
+		cancel()
+	}
 	return ctx, func() {
 		stop()
 		cancel()

@@ -20,10 +20,24 @@ func (s *Service) handler() http.Handler {
 		})
 	}
 	if s.webhooks != nil {
-		s.webhooks.Routes(mux, readBody, s.fail)
+		s.webhooks.Routes(linked{mux, s}, readBody, s.fail)
 	}
 	mux.HandleFunc(anything, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, noRoute(mux, r)) })
 	return s.identify(s.observe(s.recoverPanics(s.limit(mux))))
+}
+
+// linked has requests end when the connection to NATS breaks, as those to the bridge's own routes do.
+type linked struct {
+	mux *http.ServeMux
+	s   *Service
+}
+
+func (l linked) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
+	l.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		ctx, done := l.s.link.context(r)
+		defer done()
+		handle(w, r.WithContext(ctx))
+	})
 }
 
 type route func(http.ResponseWriter, *http.Request) error

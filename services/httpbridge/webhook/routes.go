@@ -19,10 +19,15 @@ const (
 	answerIn = 10 * time.Second // unless a request says otherwise
 )
 
+// Mux is what routes are added to.
+type Mux interface {
+	HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request))
+}
+
 // Routes adds the routes by which endpoints are kept. read reads the JSON body of a request, within limits, and fail answers with an error,
 // of which fault.From says what may be told: both as everywhere else on the bridge. Who may use the routes is the bridge's to check.
 func (s *Service) Routes(
-	mux *http.ServeMux, read func(http.ResponseWriter, *http.Request) ([]byte, error), fail func(http.ResponseWriter, *http.Request, error),
+	mux Mux, read func(http.ResponseWriter, *http.Request) ([]byte, error), fail func(http.ResponseWriter, *http.Request, error),
 ) {
 	serve := func(w http.ResponseWriter, r *http.Request, within time.Duration, handle func(context.Context, call) (answer, error)) error {
 		c := call{id: r.PathValue("id"), query: r.URL.Query(), body: func(into any) error {
