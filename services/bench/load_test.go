@@ -16,14 +16,17 @@ type sample struct {
 	rate      float64 // of them, a second
 	latencies *hdrhistogram.Histogram
 	cpu       time.Duration // that each answer took, of all processes together
+	nats      time.Duration // of it, the NATS server's
 }
 
 // metered adds what a turn took of the processors.
 func metered(t testing.TB, all []*process, turn func() sample) sample {
 	t.Helper()
-	before := cpuOf(t, all)
+	before, natsBefore := cpuOf(t, all)
 	s := turn()
-	s.cpu = (cpuOf(t, all) - before) / time.Duration(max(s.n, 1))
+	after, natsAfter := cpuOf(t, all)
+	n := time.Duration(max(s.n, 1))
+	s.cpu, s.nats = (after-before)/n, (natsAfter-natsBefore)/n
 	return s
 }
 
@@ -133,27 +136,20 @@ func (s series) at(percentile float64) []float64 {
 	return all
 }
 
-// cpus is in microseconds.
-func (s series) cpus() []float64 {
-	var all []float64
+// cpus is the processor time of an answer, in all and of the NATS server alone, for people. It is the mean of the rounds, because it is
+// measured too coarsely in one.
+func (s series) cpus() (all, nats string) {
+	var cpu, server time.Duration
 	for _, one := range s {
-		all = append(all, float64(one.cpu.Microseconds()))
+		cpu, server = cpu+one.cpu, server+one.nats
 	}
-	return all
+	n := time.Duration(len(s))
+	return (cpu / n).Round(time.Microsecond).String(), (server / n).Round(time.Microsecond).String()
 }
 
 func median(of []float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
-}
-
-// mean is for what is measured too coarsely in one turn.
-func mean(of []float64) float64 {
-	sum := 0.0
-	for _, one := range of {
-		sum += one
-	}
-	return sum / float64(len(of))
 }
 
 // ratios is a divided by b, round by round.

@@ -118,25 +118,30 @@ func (p *process) memory(t testing.TB) (now, most int64) {
 // tick is the unit of processor time in /proc.
 const tick = 10 * time.Millisecond
 
-// cpuOf is the processor time that the processes and this one have used.
-func cpuOf(t testing.TB, all []*process) time.Duration {
+// cpuOf is the processor time that the processes and this one have used, and of it that of the NATS server.
+func cpuOf(t testing.TB, all []*process) (total, nats time.Duration) {
 	t.Helper()
-	total := int64(0)
-	pids := []int{os.Getpid()}
+	total = cpuOfOne(t, os.Getpid())
 	for _, p := range all {
-		pids = append(pids, p.cmd.Process.Pid)
-	}
-	for _, pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Fatal(err)
+		used := cpuOfOne(t, p.cmd.Process.Pid)
+		total += used
+		if p.name == serverRole {
+			nats += used
 		}
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
-		user, _ := strconv.ParseInt(fields[11], 10, 64)
-		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		total += user + system
 	}
-	return time.Duration(total) * tick
+	return total, nats
+}
+
+func cpuOfOne(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * tick
 }
 
 // goroutines ends the process by having the Go runtime tell of all its goroutines, and counts them.
@@ -148,7 +153,7 @@ func (p *process) goroutines() int {
 // server starts a NATS server with a store of its own.
 func server(t testing.TB) (*process, string) {
 	t.Helper()
-	p := start(t, "server", storeVariable+"="+t.TempDir())
+	p := start(t, serverRole, storeVariable+"="+t.TempDir())
 	return p, p.ready
 }
 

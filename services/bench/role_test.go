@@ -38,6 +38,9 @@ const (
 	typeVariable   = "SCOREFLOW_BENCH_CONTENT_TYPE"
 )
 
+// serverRole is the NATS server.
+const serverRole = "server"
+
 const secret = "a secret of the benchmark, long enough"
 
 // runner is a service that is ready.
@@ -49,7 +52,7 @@ type runner interface {
 func play(name string) error {
 	ctx, stop := signal.NotifyContext(untilParentEnds(), syscall.SIGTERM)
 	defer stop()
-	if name == "server" {
+	if name == serverRole {
 		return playServer(ctx)
 	}
 	log := zap.Must(zap.NewDevelopment(zap.IncreaseLevel(zap.WarnLevel)))
@@ -87,7 +90,7 @@ func playServer(ctx context.Context) error {
 		return err
 	}
 	defer ns.Shutdown()
-	return serve(ctx, "server", ns.ClientURL(), idle{})
+	return serve(ctx, serverRole, ns.ClientURL(), idle{})
 }
 
 // serve tells the parent that the role is ready, and runs.

@@ -28,16 +28,18 @@ func (t *table) end() { _ = t.w.Flush() }
 
 // newComparison is a table of what is compared to a floor. Its ratios are the medians of those of the rounds.
 func newComparison(title string) *table {
-	return newTable(title, "", "floor", "ours", "ratio", "target", "CPU floor", "ours", "p50 floor", "ours", "p99 floor", "ours", "ratio", "target")
+	return newTable(title, "", "floor", "ours", "ratio", "target", "CPU floor", "of it NATS", "ours", "of it NATS", "p50 floor", "ours", "p99 floor", "ours", "ratio", "target")
 }
 
 // compare adds a row. A target of 0 is none. CPU is that of all processes together for each answer.
 func (t *table) compare(name string, floor, ours series, rate, tail float64) {
 	rates := median(ratios(ours.rates(), floor.rates()))
 	tails := median(ratios(ours.at(99), floor.at(99)))
+	floorCPU, floorNATS := floor.cpus()
+	oursCPU, oursNATS := ours.cpus()
 	t.row(name,
 		perSecond(median(floor.rates())), perSecond(median(ours.rates())), fmt.Sprintf("%.2f", rates), target(">=", rate, rates >= rate),
-		fmt.Sprintf("%.0fµs", mean(floor.cpus())), fmt.Sprintf("%.0fµs", mean(ours.cpus())),
+		floorCPU, floorNATS, oursCPU, oursNATS,
 		micros(median(floor.at(50))), micros(median(ours.at(50))), micros(median(floor.at(99))), micros(median(ours.at(99))),
 		fmt.Sprintf("%.2f", tails), target("<=", tail, tails <= tail))
 }
