@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -35,6 +36,7 @@ func run(name, help string, grammar any, args []string, options ...kong.Option) 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	defer runtime.KeepAlive(Ballast())
 
 	command, err := parse(name, help, grammar, args, options...)
 	if err == nil {

@@ -5,9 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 	"time"
@@ -19,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/scoreflow/scoreflow/pkg/bus"
+	"github.com/scoreflow/scoreflow/pkg/daemon"
 	"github.com/scoreflow/scoreflow/pkg/natsd"
 	"github.com/scoreflow/scoreflow/pkg/product"
 	"github.com/scoreflow/scoreflow/pkg/subject"
@@ -26,7 +31,9 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 	"github.com/scoreflow/scoreflow/services/adapter"
 	"github.com/scoreflow/scoreflow/services/correlator"
+	"github.com/scoreflow/scoreflow/services/dev"
 	"github.com/scoreflow/scoreflow/services/gateway"
+	"github.com/scoreflow/scoreflow/services/httpbridge"
 )
 
 // What a role is told in its environment.
@@ -41,6 +48,8 @@ const (
 // serverRole is the NATS server.
 const serverRole = "server"
 
+const anyPort = "127.0.0.1:0"
+
 const secret = "a secret of the benchmark, long enough"
 
 // runner is a service that is ready.
@@ -52,8 +61,13 @@ type runner interface {
 func play(name string) error {
 	ctx, stop := signal.NotifyContext(untilParentEnds(), syscall.SIGTERM)
 	defer stop()
-	if name == serverRole {
+	switch name {
+	case serverRole:
 		return playServer(ctx)
+	case "handler":
+		return playHandler(ctx)
+	case "dev":
+		return playDev(ctx)
 	}
 	log := zap.Must(zap.NewDevelopment(zap.IncreaseLevel(zap.WarnLevel)))
 	nc, err := bus.Connect(ctx, bus.Config{URL: os.Getenv(urlVariable), Name: name}, log)
@@ -61,7 +75,11 @@ func play(name string) error {
 		return err
 	}
 	defer nc.Close()
+	if name != "echo" && name != "pipeline" { // which are no daemons
+		defer runtime.KeepAlive(daemon.Ballast())
+	}
 	var service runner
+	ready := "ready"
 	switch name {
 	case "gateway":
 		service, err = gateway.New(ctx, gateway.Config{Products: products(), Secret: []byte(secret)}, nc, log)
@@ -75,13 +93,15 @@ func play(name string) error {
 		service, err = newEcho(nc)
 	case "pipeline":
 		service, err = newPipeline(ctx, nc)
+	case "bridge":
+		service, ready, err = newBridge(ctx, nc, log)
 	default:
 		err = errors.New("there is no such role")
 	}
 	if err != nil {
 		return err
 	}
-	return serve(ctx, name, "ready", service)
+	return serve(ctx, name, ready, service)
 }
 
 func playServer(ctx context.Context) error {
@@ -176,3 +196,39 @@ func newEcho(nc *nats.Conn) (runner, error) {
 }
 
 func echoSubject(e wire.Encoding) string { return fmt.Sprintf("bench.echo.%d", e) }
+
+// newBridge is a bridge; ready is where it listens.
+func newBridge(ctx context.Context, nc *nats.Conn, log *zap.Logger) (service runner, ready string, err error) {
+	s, err := httpbridge.New(ctx, httpbridge.Config{Listen: anyPort, AdminListen: anyPort}, nc, log)
+	if err != nil {
+		return nil, "", err
+	}
+	return s, s.Addr(), nil
+}
+
+// playHandler is the floor of a cached answer over HTTP: a handler that gives the same bytes to everyone. It is ready where it listens.
+func playHandler(ctx context.Context) error {
+	answer, err := base64.StdEncoding.DecodeString(os.Getenv(answerVariable))
+	if err != nil {
+		return err
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	}))
+	defer s.Close()
+	return serve(ctx, "handler", s.Listener.Addr().String(), idle{})
+}
+
+// playDev is everything in one process. It is ready where its bridge listens.
+func playDev(ctx context.Context) error {
+	defer runtime.KeepAlive(daemon.Ballast())
+	suite, err := dev.New(ctx, dev.Config{
+		Store: os.Getenv(storeVariable), AdapterListen: anyPort, DemoListen: anyPort, HTTPListen: anyPort, HTTPAdmin: anyPort,
+	}, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	return serve(ctx, "dev", suite.HTTPAddr(), suite)
+}

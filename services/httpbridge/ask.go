@@ -37,9 +37,7 @@ func (s *Service) ask(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, done := s.link.context(r)
-	defer done()
-	a, err := s.client.Request(ctx, in)
+	a, err := s.client.Request(s.link.question(r), in)
 	if err != nil {
 		return err
 	}
@@ -146,9 +144,7 @@ func (s *Service) await(w http.ResponseWriter, r *http.Request, pending *scorev1
 		return merge(a, pending), err
 	}
 	if r.Context().Err() == nil && !s.isDraining() {
-		ctx, done := s.link.context(r)
-		defer done()
-		now, err := s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: pending.CorrelationId})
+		now, err := s.client.Fetch(s.link.question(r), &scorev1.FetchScoreRequest{CorrelationId: pending.CorrelationId})
 		if err == nil {
 			return merge(now, pending), nil
 		}

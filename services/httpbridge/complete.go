@@ -27,9 +27,7 @@ func (s *Service) complete(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.JSON.Unmarshal(body, in.Report); err != nil {
 		return err
 	}
-	ctx, done := s.link.context(r)
-	defer done()
-	out, err := s.client.Notify(ctx, in)
+	out, err := s.client.Notify(s.link.question(r), in)
 	if err != nil {
 		return ofBody(err)
 	}

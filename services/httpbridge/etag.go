@@ -7,8 +7,8 @@ import (
 	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
-// etag is the strong validator of a final answer: the revision of the customer's record, and the version of the way documents are written
-// here, which a change of document.go must change. What differs from one answer to the next, as its age does, stands in headers.
+// etag is the strong validator of a final answer: the revision of the customer's record, and the version of the way documents are
+// written, which a change of it must change. What differs from one answer to the next, as its age does, stands in headers.
 func etag(a *scorev1.Answer) string {
 	tag := `"r` + strconv.FormatUint(a.Revision, 10) + "-j1"
 	if a.Expired {

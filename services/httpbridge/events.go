@@ -29,10 +29,9 @@ func (s *Service) requestEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, done := s.link.context(r)
-	defer done()
 	waiter := s.recent.wait(id) // before it looks, so that nothing is missed
 	defer s.recent.forget(waiter)
+	ctx := s.link.question(r)
 	result, err := s.results.Get(ctx, id)
 	found := err == nil
 	var pending *scorev1.Answer

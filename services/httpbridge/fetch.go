@@ -48,9 +48,7 @@ func (s *Service) fetchOrWait(w http.ResponseWriter, r *http.Request) (*scorev1.
 	}
 	waiter := s.recent.wait(id) // before it looks, so that nothing is missed
 	defer s.recent.forget(waiter)
-	ctx, done := s.link.context(r)
-	defer done()
-	a, err := s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id.String()})
+	a, err := s.client.Fetch(s.link.question(r), &scorev1.FetchScoreRequest{CorrelationId: id.String()})
 	if err != nil {
 		return nil, s.gone(id, err)
 	}
@@ -104,9 +102,7 @@ func (s *Service) customer(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) lookUp(w http.ResponseWriter, r *http.Request, in *scorev1.FetchScoreRequest) error {
-	ctx, done := s.link.context(r)
-	defer done()
-	a, err := s.client.Fetch(ctx, in)
+	a, err := s.client.Fetch(s.link.question(r), in)
 	if err != nil {
 		return err
 	}

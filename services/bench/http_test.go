@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestHTTP compares scores from the cache over HTTP to a bare handler of net/http that answers with the same body: of the bridge as a process
+// beside those of the gateway and the NATS server, and of all of them in one, as in `scoreflow dev`.
+func TestHTTP(t *testing.T) {
+	ns, url := server(t)
+	all := []*process{ns}
+	for _, role := range []string{"correlator", "adapter", "gateway"} {
+		all = append(all, start(t, role, urlVariable+"="+url))
+	}
+	fill(t, connect(t, url), 1)
+	bridge := start(t, "bridge", urlVariable+"="+url)
+	body, err := ask(bridge.ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := start(t, "handler", answerVariable+"="+base64.StdEncoding.EncodeToString(body))
+	one := start(t, "dev", storeVariable+"="+t.TempDir())
+	if _, err := ask(one.ready); err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, bridge, handler, one)
+	rows := newComparison("Cached, over HTTP: floor: a bare net/http handler that answers with the same body")
+	defer rows.end()
+	const n = 64
+	run := func(addr string) sample {
+		c := dial(t, addr, n)
+		defer c.close()
+		return metered(t, all, func() sample { return closed(t, n, c.ask) })
+	}
+	var floor, apart, together series
+	for range rounds() {
+		floor, apart, together = append(floor, run(handler.ready)), append(apart, run(bridge.ready)), append(together, run(one.ready))
+	}
+	rows.compare(fmt.Sprint(n, " connections, processes of their own"), floor, apart, 0.4, 0)
+	rows.compare(fmt.Sprint(n, " connections, all in one process"), floor, together, 0.4, 0)
+}
+
+// The request of which everything is asked.
+const (
+	httpPath = "/v1/score-requests"
+	httpBody = `{"customer_id":"customer-00000000"}`
+)
+
+// ask is the body that is answered.
+func ask(addr string) ([]byte, error) {
+	resp, err := http.Post("http://"+addr+httpPath, "application/json", strings.NewReader(httpBody))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, body)
+	}
+	return body, err
+}
+
+// connections ask, with as little of a client as there can be: net/http's takes longer than what is measured.
+type connections chan *connection
+
+type connection struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+var httpRequest = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	httpPath, len(httpBody), httpBody)
+
+func dial(t *testing.T, addr string, n int) connections {
+	t.Helper()
+	all := make(connections, n)
+	for range n {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err == nil {
+			err = c.SetDeadline(time.Now().Add(time.Minute))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all <- &connection{c, bufio.NewReader(c)}
+	}
+	return all
+}
+
+func (all connections) close() {
+	for range cap(all) {
+		(<-all).Close()
+	}
+}
+
+func (all connections) ask() error {
+	c := <-all
+	defer func() { all <- c }()
+	if _, err := c.Write(httpRequest); err != nil {
+		return err
+	}
+	return c.read()
+}
+
+// read reads an answer of status 200 that says its length.
+func (c *connection) read() error {
+	line, err := c.in.ReadSlice('\n')
+	if err == nil && !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
+		err = fmt.Errorf("the answer is %s", line)
+	}
+	length := -1
+	for err == nil && len(line) > 2 {
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+		}
+		if err == nil {
+			line, err = c.in.ReadSlice('\n')
+		}
+	}
+	if err == nil && length < 100 {
+		err = errors.New("not a score")
+	}
+	if err == nil {
+		_, err = c.in.Discard(length)
+	}
+	return err
+}
