@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test browser check lint generate bench soak fuzz tools clean
+.PHONY: help run build test outside check lint generate bench soak fuzz tools clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,17 +23,18 @@ build: ## build the binaries into bin/
 test: ## run all tests, race detector on
 	go test -race work
 
-browser: ## test the console in a real browser: Chromium, which has to be installed
-	go test -race -count 1 -tags browser ./services/httpbridge/console
+outside: ## test with programs that have to be installed: the console in Chromium, the tour of the README with curl
+	go test -race -count 1 -tags outside ./services/httpbridge/console
+	go test -race -count 1 -tags outside -run '^TestTheTourOfTheREADME$$' ./services/e2e
 
 check: lint test ## what has to pass
 
 lint: tools ## formatting, vet, staticcheck, the contract and its generated code, the modules, the import rules
 	@echo gofumpt; unformatted=$$($(TOOLS)/gofumpt -l $(MODULES)); test -z "$$unformatted" || { echo "$$unformatted"; exit 1; }
 	go vet work
-	go vet -tags browser ./services/httpbridge/console
+	go vet -tags outside ./services/e2e ./services/httpbridge/console
 	$(TOOLS)/staticcheck work
-	$(TOOLS)/staticcheck -tags browser ./services/httpbridge/console
+	$(TOOLS)/staticcheck -tags outside ./services/e2e ./services/httpbridge/console
 	$(TOOLS)/buf lint
 	@echo buf generate, compared; out=$$(mktemp -d) && $(TOOLS)/buf generate -o $$out && \
 		diff -r -x '*.proto' $$out/proto/scoreflow proto/scoreflow && rm -r $$out

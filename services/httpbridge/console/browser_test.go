@@ -1,6 +1,6 @@
-//go:build browser
+//go:build outside
 
-// The console in a real browser: `make browser`. With -artifacts the tests leave pictures of what they saw.
+// The console in a real browser: `make outside`. With -artifacts the tests leave pictures of what they saw.
 package console_test
 
 import (
