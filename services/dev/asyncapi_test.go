@@ -60,7 +60,9 @@ func TestTheAsyncAPIDocumentIsTrue(t *testing.T) {
 	for _, name := range []string{"waits", "negative wait", "only if cached", "declined"} {
 		d.ask("request", "RequestScoreRequest", name)
 	}
-	pending := func() (id string) { return d.ask("request", "RequestScoreRequest", "does not wait")["correlation_id"].(string) }
+	pending := func() (id string) {
+		return d.ask("request", "RequestScoreRequest", "does not wait")["correlation_id"].(string)
+	}
 	d.ask("abort", "AbortRequest", "by mistake", "correlation_id", pending())
 	d.ask("fetch", "FetchScoreRequest", "by customer ID")
 	id := pending()
