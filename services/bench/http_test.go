@@ -9,10 +9,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scoreflow/scoreflow/pkg/client"
+	scorev1 "github.com/scoreflow/scoreflow/proto/scoreflow/v1"
 )
 
 // TestHTTP compares scores from the cache over HTTP to a bare handler of net/http that answers with the same body: of the bridge as a process
@@ -25,7 +30,8 @@ func TestHTTP(t *testing.T) {
 	}
 	fill(t, connect(t, url), 1)
 	bridge := start(t, "bridge", urlVariable+"="+url)
-	body, err := ask(bridge.ready)
+	listen, _, _ := strings.Cut(bridge.ready, " ")
+	body, err := ask(listen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +51,85 @@ func TestHTTP(t *testing.T) {
 	}
 	var floor, apart, together series
 	for range rounds() {
-		floor, apart, together = append(floor, run(handler.ready)), append(apart, run(bridge.ready)), append(together, run(one.ready))
+		floor, apart, together = append(floor, run(handler.ready)), append(apart, run(listen)), append(together, run(one.ready))
 	}
 	rows.compare(fmt.Sprint(n, " connections, processes of their own"), floor, apart, 0.4, 0)
 	rows.compare(fmt.Sprint(n, " connections, all in one process"), floor, together, 0.4, 0)
 }
+
+// TestConnections has many connections wait at once, half of them streams of events and half long polls, and then tells them all.
+func TestConnections(t *testing.T) {
+	_, url := server(t)
+	for _, role := range []string{"correlator", "gateway"} { // and nobody who calculates
+		start(t, role, urlVariable+"="+url)
+	}
+	c := client.New(connect(t, url))
+	rows := newTable("Open over HTTP: connections that wait at one bridge, half of them streams of events and half long polls, then all are told",
+		"connections", "opened in", "bridge before", "bridge", "each", "told in")
+	defer rows.end()
+	for _, n := range size([]int{1_000, 10_000}, []int{100}) {
+		bridge := start(t, "bridge", urlVariable+"="+url)
+		listen, admin, _ := strings.Cut(bridge.ready, " ")
+		answer, err := c.Request(t.Context(), &scorev1.RequestScoreRequest{CustomerId: customer(n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _ := bridge.memory(t)
+		begin := time.Now()
+		all := dial(t, listen, n)
+		ends := make(chan error, n)
+		for i := range n {
+			c := <-all
+			go func() { ends <- c.wait("/v1/score-requests/"+answer.CorrelationId, i%2 == 0) }()
+		}
+		waiting(t, admin, n)
+		opened := time.Since(begin)
+		with, _ := bridge.memory(t)
+		begin = time.Now()
+		if _, err := c.Abort(t.Context(), &scorev1.AbortRequest{CorrelationId: answer.CorrelationId}); err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			if err := <-ends; err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows.row(n, opened.Round(time.Millisecond), megabytes(before), megabytes(with), fmt.Sprintf("%d B", (with-before)/int64(n)),
+			time.Since(begin).Round(time.Millisecond))
+		bridge.end(syscall.SIGTERM)
+	}
+}
+
+// waiting returns when so many requests wait at a bridge.
+func waiting(t *testing.T, admin string, n int) {
+	t.Helper()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	limit := time.After(time.Minute)
+	for found := 0; found < n; {
+		select {
+		case <-look.C:
+		case <-limit:
+			t.Fatalf("%d of %d wait", found, n)
+		}
+		resp, err := http.Get("http://" + admin + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = 0
+		for _, match := range inFlight.FindAllSubmatch(body, -1) {
+			number, _ := strconv.Atoi(string(match[1]))
+			found += number
+		}
+	}
+}
+
+var inFlight = regexp.MustCompile(`scoreflow_requests_in_flight{interface="http",kind="(?:wait|events)"} (\d+)`)
 
 // The request of which everything is asked.
 const (
@@ -111,6 +191,27 @@ func (all connections) ask() error {
 		return err
 	}
 	return c.read()
+}
+
+// wait waits at a path for what is there to say CANCELLED: by its stream of events, or by a long poll.
+func (c *connection) wait(path string, events bool) error {
+	defer c.Close()
+	head := "GET " + path + " HTTP/1.1\r\nHost: bench\r\nPrefer: wait=60\r\n\r\n"
+	if events {
+		head = "GET " + path + "/events HTTP/1.1\r\nHost: bench\r\n\r\n"
+	}
+	if _, err := c.Write([]byte(head)); err != nil {
+		return err
+	}
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(line, []byte(`"CANCELLED"`)) {
+			return nil
+		}
+	}
 }
 
 // read reads an answer of status 200 that says its length.

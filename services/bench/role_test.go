@@ -197,13 +197,13 @@ func newEcho(nc *nats.Conn) (runner, error) {
 
 func echoSubject(e wire.Encoding) string { return fmt.Sprintf("bench.echo.%d", e) }
 
-// newBridge is a bridge; ready is where it listens.
+// newBridge is a bridge; ready is where it listens, for clients and for operators.
 func newBridge(ctx context.Context, nc *nats.Conn, log *zap.Logger) (service runner, ready string, err error) {
 	s, err := httpbridge.New(ctx, httpbridge.Config{Listen: anyPort, AdminListen: anyPort}, nc, log)
 	if err != nil {
 		return nil, "", err
 	}
-	return s, s.Addr(), nil
+	return s, s.Addr() + " " + s.AdminAddr(), nil
 }
 
 // playHandler is the floor of a cached answer over HTTP: a handler that gives the same bytes to everyone. It is ready where it listens.

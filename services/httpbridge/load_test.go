@@ -2,7 +2,6 @@ package httpbridge_test
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -15,11 +14,10 @@ import (
 	"github.com/scoreflow/scoreflow/services/httpbridge"
 )
 
-var connections = flag.Int("connections", 600, "how many connections TestManyWait holds open at once")
-
 // Many wait at once, for one result and for all: each is told, none costs more than its connection, and NATS sees none of them.
 func TestManyWait(t *testing.T) {
-	b := start(t, func(c *httpbridge.Config) { c.MaxConnections = *connections + 10 })
+	const connections = 600
+	b := start(t, func(c *httpbridge.Config) { c.MaxConnections = connections + 10 })
 	id := b.pending("42")
 	before, subscriptions := memory(), b.nc.NumSubscriptions()
 	kinds := []string{
@@ -27,7 +25,7 @@ func TestManyWait(t *testing.T) {
 		"GET /v1/score-requests/" + id + " HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\n\r\n",
 		"GET /v1/results/events HTTP/1.1\r\nHost: x\r\n\r\n",
 	}
-	open := make([]net.Conn, *connections)
+	open := make([]net.Conn, connections)
 	for i := range open {
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 		if err != nil {
@@ -39,10 +37,10 @@ func TestManyWait(t *testing.T) {
 		}
 		open[i] = c
 	}
-	polls := (*connections + 1) / len(kinds)
+	polls := (connections + 1) / len(kinds)
 	b.await("scoreflow_requests_in_flight", `interface="http",kind="wait"`, fmt.Sprint(polls))
-	b.await("scoreflow_requests_in_flight", `interface="http",kind="events"`, fmt.Sprint(*connections-polls))
-	t.Logf("%d connections wait, each takes %d bytes", *connections, (memory()-before)/int64(*connections))
+	b.await("scoreflow_requests_in_flight", `interface="http",kind="events"`, fmt.Sprint(connections-polls))
+	t.Logf("%d connections wait, each takes %d bytes", connections, (memory()-before)/int64(connections))
 	if n := b.nc.NumSubscriptions(); n != subscriptions {
 		t.Errorf("%d subscriptions, there were %d", n, subscriptions)
 	}
