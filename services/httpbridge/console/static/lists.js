@@ -47,7 +47,7 @@ export class Recent {
     const what = status === 'READY' ? words(outcome ?? status) : words(code ?? status);
     this.#list.prepend(element('li', {'data-status': status},
       element('time', {}, clock(at)), element('span', {}, product), element('span', {class: 'what'}, what),
-      element('code', {title: id}, short(id)), element('span', {class: 'time'}, took > 0 ? span(took) : '')));
+      element('code', {title: id}, short(id)), element('span', {class: 'time'}, took < 0 ? '' : took < 1 ? '< 1 ms' : span(took))));
     while (this.#list.children.length > kept) this.#list.lastChild.remove();
   }
 }
