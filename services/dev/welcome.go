@@ -12,7 +12,7 @@ const welcome = `
 scoreflow is ready; Ctrl-C ends it
   store      {store}
   NATS       {url}
-  HTTP       http://{http}
+  HTTP       http://{http}   (a console for people is there too)
   call-backs {adapter}
   demo       {demo}   (product credit waits, product report calls back)
 

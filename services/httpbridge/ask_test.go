@@ -1,18 +1,17 @@
 package httpbridge_test
 
 import (
-	"context"
-	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/dunglas/httpsfv"
 
-	"github.com/scoreflow/scoreflow/pkg/correlation"
-	"github.com/scoreflow/scoreflow/pkg/fault"
 	"github.com/scoreflow/scoreflow/pkg/trace"
-	"github.com/scoreflow/scoreflow/services/dev/devtest"
 	"github.com/scoreflow/scoreflow/services/httpbridge"
+	"github.com/scoreflow/scoreflow/services/httpbridge/webhook"
 )
 
 func TestAskIsAnsweredAndThenFromTheCache(t *testing.T) {
@@ -118,33 +117,21 @@ func TestThePublicURLIsWhatClientsAreTold(t *testing.T) {
 	r.expect(t, 202, "Location: "+location, "Operation-Location: https://scores.example.com"+location)
 }
 
-// notifier knows one endpoint.
-type notifier struct{ registered chan string }
-
-func (n notifier) Known(_ context.Context, endpoint string) error {
-	if endpoint != "mine" {
-		return fault.Invalid("notify", "there is no such endpoint")
-	}
-	return nil
-}
-
-func (n notifier) Register(_ context.Context, endpoint string, id correlation.ID) error {
-	if id.String() == "" {
-		return errors.New("no ID")
-	}
-	n.registered <- endpoint + " " + id.String()
-	return nil
-}
-
 func TestAskNamesWhoIsToBeNotified(t *testing.T) {
-	n := notifier{make(chan string, 1)}
-	url, _ := devtest.Run(t)
-	b := startOn(t, url, nil, func(c *httpbridge.Config) { c.Notifier = n })
+	told := make(chan string, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- string(body)
+	}))
+	t.Cleanup(receiver.Close)
+	b := start(t, func(c *httpbridge.Config) { c.Webhooks = &webhook.Config{AllowHTTP: true, AllowPrivate: true} })
+	b.do("POST", "/v1/webhook-endpoints", `{"id":"mine","url":"`+receiver.URL+`"}`).expect(t, 201)
 	r := b.ask(`{"customer_id":"42","notify":"mine"}`)
 	r.expect(t, 200)
-	if got := <-n.registered; got != "mine "+r.json["correlation_id"].(string) {
-		t.Error(got)
+	if got, id := <-told, r.json["correlation_id"].(string); !strings.Contains(got, id) {
+		t.Errorf("told %s, not of %s", got, id)
 	}
+	b.await("scoreflow_webhook_deliveries_total", `outcome="delivered"`, "1")
 	for _, bad := range []string{`"theirs"`, `""`, `7`, `["mine"]`, `null`} {
 		r := b.ask(`{"customer_id":"42","notify":` + bad + `}`)
 		r.expect(t, 400)
@@ -153,7 +140,7 @@ func TestAskNamesWhoIsToBeNotified(t *testing.T) {
 		}
 	}
 	b.ask(`{"customer_id":"\"notify\""}`).expect(t, 200)
-	without := startOn(t, url, nil, nil).ask(`{"customer_id":"42","notify":"mine"}`)
+	without := startOn(t, b.nats, nil, nil).ask(`{"customer_id":"42","notify":"mine"}`)
 	without.expect(t, 400)
 	if without.json["field"] != "notify" {
 		t.Error(without.body)

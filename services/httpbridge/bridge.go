@@ -34,7 +34,6 @@ type Config struct {
 	MaxConnections int             // at once; those beyond are told so; default 20,000
 	CustomerURLs   bool            // serve scores at URLs with customer IDs in them, which end up in the logs of others
 	Webhooks       *webhook.Config // of those that `notify` in an ask names; nil = there are none
-	Notifier       Notifier        // instead of webhooks; default none
 	Version        string          // of this build; default 0.0.0
 }
 

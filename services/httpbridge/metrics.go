@@ -21,6 +21,7 @@ type metrics struct {
 	inFlight *prometheus.GaugeVec
 	underWay prometheus.Gauge // all that is in flight
 	lookups  *prometheus.CounterVec
+	webhooks *prometheus.CounterVec
 }
 
 func newMetrics(version string) *metrics {
@@ -40,11 +41,14 @@ func newMetrics(version string) *metrics {
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scoreflow_cache_lookups_total", Help: "How asks met the cache of scores.",
 		}, []string{"result"}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scoreflow_webhook_deliveries_total", Help: "Attempts to deliver a webhook, by how they ended.",
+		}, []string{"outcome"}),
 	}
 	m.underWay = m.inFlight.WithLabelValues("http", "request")
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "scoreflow_build_info", Help: "This build."}, []string{"service", "version"})
 	build.WithLabelValues("http-bridge", version).Set(1)
-	m.registry.MustRegister(m.requests, m.took, m.inFlight, m.lookups, build,
+	m.registry.MustRegister(m.requests, m.took, m.inFlight, m.lookups, m.webhooks, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -74,6 +78,9 @@ func (m *metrics) lookedUp(c scorev1.Cache) {
 	}
 	m.lookups.WithLabelValues(result).Inc()
 }
+
+// delivered counts an attempt to deliver a webhook.
+func (m *metrics) delivered(outcome string) { m.webhooks.WithLabelValues(outcome).Inc() }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})

@@ -104,7 +104,7 @@ func TestOnlyEndpointsThatThereAreCanBeRegistered(t *testing.T) {
 		}
 	}
 	id, _ := newID(t)
-	if err := b.Register(t.Context(), "no.such", id); err == nil {
+	if err := b.Register(t.Context(), "no.such", &scorev1.Answer{CorrelationId: id.String()}); err == nil {
 		t.Error("a name that is none can be registered")
 	}
 }

@@ -29,6 +29,9 @@ type Config struct {
 	Overlap      time.Duration  // how long an old secret signs as well; default 24 h
 	Concurrency  int            // attempts under way to one endpoint from this bridge; default 16
 	MaxEndpoints int            // default 200; see the package comment
+
+	// Attempted is told how each attempt ended, in the words of the log of deliveries; default nobody is.
+	Attempted func(outcome string)
 }
 
 // WithDefaults fills in what is not set.
@@ -44,6 +47,9 @@ func (c Config) WithDefaults() Config {
 	c.Overlap = or(c.Overlap, 24*time.Hour)
 	c.Concurrency = or(c.Concurrency, 16)
 	c.MaxEndpoints = or(c.MaxEndpoints, 200)
+	if c.Attempted == nil {
+		c.Attempted = func(string) {}
+	}
 	c.Endpoints = slices.Clone(c.Endpoints)
 	for i := range c.Endpoints {
 		c.Endpoints[i].Payload = or(c.Endpoints[i].Payload, Thin)

@@ -127,7 +127,7 @@ func TestAnAnswerAtHandIsToldWithoutItsResult(t *testing.T) {
 	b.endpoint("crm", r.URL, Full)
 	id, _ := newID(t)
 	answer := &scorev1.Answer{CorrelationId: id.String(), Status: scorev1.Status_READY, Product: "credit", CustomerId: "customer-42"}
-	if err := b.RegisterAnswer(t.Context(), "crm", answer); err != nil {
+	if err := b.Register(t.Context(), "crm", answer); err != nil {
 		t.Fatal(err)
 	}
 	var p payload

@@ -126,7 +126,7 @@ func (b *bridge) endpoint(id, url, payload string) (v endpointView) {
 // register registers an endpoint for a result.
 func (b *bridge) register(endpoint string, id correlation.ID) {
 	b.t.Helper()
-	if err := b.Register(b.t.Context(), endpoint, id); err != nil {
+	if err := b.Register(b.t.Context(), endpoint, &scorev1.Answer{CorrelationId: id.String()}); err != nil {
 		b.t.Fatal(err)
 	}
 }

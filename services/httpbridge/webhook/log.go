@@ -32,12 +32,9 @@ type attemptView struct {
 }
 
 func viewAttempt(a attempt) attemptView {
-	v := attemptView{At: a.At.UTC(), Seconds: a.Took.Seconds(), Status: a.Status, Outcome: a.Problem}
-	switch {
-	case !a.Ended:
+	v := attemptView{At: a.At.UTC(), Seconds: a.Took.Seconds(), Status: a.Status, Outcome: or(a.Problem, delivered)}
+	if !a.Ended {
 		v.Outcome = "started"
-	case a.Problem == "":
-		v.Outcome = delivered
 	}
 	return v
 }

@@ -33,14 +33,12 @@ func (s *Service) Known(ctx context.Context, name string) error {
 	return nil
 }
 
-// Register has an endpoint told of the result of a calculation, at once when it is there already. When it returns nil that is durable. It may
-// be repeated: an endpoint is told of a result once.
-func (s *Service) Register(ctx context.Context, name string, id correlation.ID) error {
-	return s.register(ctx, name, id, newDelivery(name, id, time.Now()))
-}
-
-// RegisterAnswer is Register for who has the final answer at hand: it may be that of a score which is valid for longer than results are kept.
-func (s *Service) RegisterAnswer(ctx context.Context, name string, answer *scorev1.Answer) error {
+// Register has an endpoint told what comes of the calculation of an answer, at once when the answer is final: its score may be valid for longer
+// than results are kept. When it returns nil that is durable. It may be repeated: an endpoint is told of a calculation once.
+func (s *Service) Register(ctx context.Context, name string, answer *scorev1.Answer) error {
+	if !endpointName.MatchString(name) {
+		return fault.Invalid(notify, "there is no webhook endpoint of this name")
+	}
 	id, err := correlation.ParseID(answer.GetCorrelationId())
 	if err != nil {
 		return fmt.Errorf("register %s: %w", name, err)
@@ -51,15 +49,7 @@ func (s *Service) RegisterAnswer(ctx context.Context, name string, answer *score
 	case scorev1.Status_READY, scorev1.Status_FAILED, scorev1.Status_CANCELLED:
 		d.know(eventOf(answer, now), now)
 	}
-	return s.register(ctx, name, id, d)
-}
-
-// register stores a delivery, unless it is there, and hints at it. When it is there its hint may be missing: the caller comes again.
-func (s *Service) register(ctx context.Context, name string, id correlation.ID, d *delivery) error {
-	if !endpointName.MatchString(name) {
-		return fault.Invalid(notify, "there is no webhook endpoint of this name")
-	}
-	if _, err := s.deliveries.put(ctx, name, id, d, 0); err != nil {
+	if _, err := s.deliveries.put(ctx, name, id, d, 0); err != nil { // false when it is there: its hint may be missing, the caller comes again
 		return fmt.Errorf("register %s: %w", name, err)
 	}
 	return s.deliveries.hint(ctx, name, id)

@@ -154,6 +154,7 @@ func (s *Service) attempt(ctx, sending context.Context, e *endpoint, id correlat
 		return 0, err
 	}
 	s.report(e, id, d, o)
+	s.cfg.Attempted(or(o.problem, delivered))
 	switch {
 	case o.gone():
 		return pausedLook, s.disable(ctx, e.ID)
