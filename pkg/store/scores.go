@@ -75,8 +75,9 @@ func (s *Store) Put(ctx context.Context, key correlation.Key, doc *scorev1.Recor
 	return 0, false, fmt.Errorf("put record: %w", err)
 }
 
-// WatchRecords calls see for every change of the bucket from now on, in order, one after the other, until ctx ends; and reset when it could
-// not watch for a while, so that the marker of a removal may have been missed. Now is when it returns.
+// WatchRecords calls see for the changes of the bucket from now on, in order, one after the other, until ctx ends: of several of one key the last
+// is always seen, those before it perhaps not. It calls reset when it could not watch for a while, so that the marker of a removal may have
+// been missed. Now is when it returns.
 func (s *Store) WatchRecords(ctx context.Context, see func(correlation.Key, Record), reset func()) error {
 	return s.watch(ctx, "KV_"+subject.Scores, func(msg jetstream.Msg) {
 		meta, err := msg.Metadata()
