@@ -187,9 +187,12 @@ func (r *Request) Buffer() []byte {
 	return nil
 }
 
+// headers of answers, by wire.Encoding; they are never changed.
+var headers = [...]nats.Header{wire.JSON.Header(), wire.Protobuf.Header()}
+
 // AnswerBytes answers with what is an encoded message already. It may become another request's Buffer.
 func (r *Request) AnswerBytes(data []byte) {
-	r.send(&nats.Msg{Subject: r.reply, Data: data, Header: r.Encoding.Header()})
+	r.send(&nats.Msg{Subject: r.reply, Data: data, Header: headers[r.Encoding]})
 	r.service.buffers.Put(&data) // the connection has a copy
 	r.stats.answered(time.Since(r.began), "")
 }
