@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"math"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -18,22 +18,23 @@ import (
 // that: by concatenation, which merges messages in Protocol Buffers, and by the brace in JSON.
 type prepared struct {
 	*scorev1.Answer
-	encoded [2]func() []byte // by wire.Encoding
+	encoded [2]atomic.Pointer[[]byte] // by wire.Encoding; nil until somebody is answered in it
 }
 
 // prepare prepares a. Fields that differ between requests must not be set in it.
-func prepare(a *scorev1.Answer) *prepared {
-	p := &prepared{Answer: a}
-	for _, e := range []wire.Encoding{wire.JSON, wire.Protobuf} {
-		p.encoded[e] = sync.OnceValue(func() []byte {
-			data, err := e.Marshal(a)
-			if err != nil { // only text that is not UTF-8 cannot be encoded, and none gets past a decoder
-				panic(err)
-			}
-			return data
-		})
+func prepare(a *scorev1.Answer) *prepared { return &prepared{Answer: a} }
+
+// common is what the answer says to everyone.
+func (p *prepared) common(e wire.Encoding) []byte {
+	if data := p.encoded[e].Load(); data != nil {
+		return *data
 	}
-	return p
+	data, err := e.Marshal(p.Answer)
+	if err != nil { // only text that is not UTF-8 cannot be encoded, and none gets past a decoder
+		panic(err)
+	}
+	p.encoded[e].Store(&data) // whoever did so meanwhile has the same
+	return data
 }
 
 // own is what an answer says to one request alone.
@@ -88,7 +89,7 @@ func (o own) appendProtobuf(b []byte) []byte {
 
 // with appends the prepared answer, joined with a request's own fields.
 func (p *prepared) with(b []byte, e wire.Encoding, o own) []byte {
-	common := p.encoded[e]()
+	common := p.common(e)
 	if e == wire.Protobuf {
 		return o.appendProtobuf(append(b, common...))
 	}
