@@ -99,7 +99,7 @@ func (p *prepared) with(b []byte, e wire.Encoding, o own) []byte {
 
 // size is what it takes in memory, about.
 func (p *prepared) size() uint32 {
-	if p == nil {
+	if p.Answer == nil {
 		return 0
 	}
 	return uint32(min(4*proto.Size(p.Answer), math.MaxUint32/2))

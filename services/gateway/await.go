@@ -60,7 +60,7 @@ func (s *Service) settled(id correlation.ID, data []byte) {
 // stored before its result is.
 func (s *Service) result(id correlation.ID, key correlation.Key, data []byte) (*prepared, error) {
 	if entry, ok := s.cache.get(key); ok && entry.ID == id {
-		return entry.answer, nil
+		return &entry.answer, nil
 	}
 	result, err := store.ReadResult(data)
 	if err != nil {

@@ -30,7 +30,7 @@ type heard struct {
 // cached is a record and, prepared once, the answer that it gives.
 type cached struct {
 	store.Record
-	answer *prepared
+	answer prepared // of nothing, when there is no score
 }
 
 // hearsay is how long a replica may be behind.
@@ -88,7 +88,7 @@ func (c *cache) place(key correlation.Key) *heard {
 func newCached(key correlation.Key, r store.Record) *cached {
 	entry := &cached{Record: r}
 	if r.HasScore() {
-		entry.answer = prepare(ready(key.Product, r))
+		entry.answer.Answer = ready(key.Product, r)
 	}
 	return entry
 }

@@ -110,7 +110,7 @@ func (s *Service) fetchCustomer(ctx context.Context, req *bus.Request, f *scorev
 	if !valid() {
 		return notValid(f.Product, entry.Record)
 	}
-	give(req, entry.answer, own{customer: f.CustomerId, aged: true, age: age(entry.CalculatedAt, req.Received())})
+	give(req, &entry.answer, own{customer: f.CustomerId, aged: true, age: age(entry.CalculatedAt, req.Received())})
 	return nil
 }
 

@@ -234,7 +234,7 @@ func (a *ask) open() correlation.Key {
 
 // serve answers with a score.
 func (s *Service) serve(a *ask, entry *cached) {
-	give(a.req, entry.answer, own{
+	give(a.req, &entry.answer, own{
 		customer: a.CustomerId, cache: scorev1.Cache_HIT, aged: true, age: age(entry.CalculatedAt, a.req.Received()), ref: a.ClientReference,
 	})
 }
