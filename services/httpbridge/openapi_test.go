@@ -3,6 +3,7 @@ package httpbridge_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -176,6 +177,26 @@ func (d *document) check(r *http.Request, sent []byte, resp *http.Response, got 
 	return d.saw(method+" "+path, resp, string(got))
 }
 
+// receive holds a delivery to a receiver against the document.
+func (d *document) receive(r *http.Request) error {
+	item := d.Webhooks["result"]
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, Route: &routers.Route{Spec: d.T, PathItem: item, Method: r.Method, Operation: item.GetOperation(r.Method)},
+	})
+	for name := range r.Header {
+		if strings.HasPrefix(name, "Webhook-") && item.Post.Parameters.GetByInAndName("header", strings.ToLower(name)) == nil {
+			err = errors.Join(err, fmt.Errorf("the header %s is not documented", name))
+		}
+	}
+	d.read("POST webhook", string(body))
+	return err
+}
+
 // saw keeps an answer, and looks at what the library does not.
 func (d *document) saw(operation string, resp *http.Response, body string) error {
 	documented := d.operation(operation).Responses.Status(resp.StatusCode).Value
@@ -210,6 +231,9 @@ func (d *document) read(operation, text string) {
 func (d *document) finish() {
 	for _, wrong := range d.faults {
 		d.t.Error(wrong)
+	}
+	for example, value := range d.Webhooks["result"].Post.RequestBody.Value.Content.Get("application/json").Examples {
+		d.find("POST webhook 200", "application/json", example, value.Value.Value)
 	}
 	for _, name := range d.operations() {
 		for status, response := range d.operation(name).Responses.Map() {

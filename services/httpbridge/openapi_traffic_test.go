@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +216,20 @@ func (x *traffic) webhooks() {
 	x.ask(`{"customer_id":"42","notify":"crm"}`).expect(t, 200)
 	x.do("GET", root+"/crm/deliveries", "").expect(t, 200)
 	x.do("DELETE", root+"/crm", "", theirs).expect(t, 204)
+
+	received := make(chan error, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- x.receive(r) }))
+	defer receiver.Close()
+	for _, payload := range []string{"thin", "full"} {
+		x.do("POST", root, `{"id":"`+payload+`","url":"`+receiver.URL+`","payload":"`+payload+`"}`).expect(t, 201)
+		x.ask(`{"customer_id":"43","product":"report","notify":"`+payload+`"}`).expect(t, 200)
+		x.do("POST", root+"/"+payload+"/test", "").expect(t, 200)
+		for range 2 {
+			if err := <-received; err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }
 
 // admins is the same at the address for operators.
