@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -39,9 +41,9 @@ func TestACustomersIDIsNowhereButInsideMessages(t *testing.T) {
 	once, calledBack := backend, backend
 	once.Call, calledBack.Kind = product.AtMostOnce, product.HTTPCallback
 	core, logged := observer.New(zapcore.DebugLevel)
-	store := t.TempDir()
+	store, admin := t.TempDir(), "127.0.0.1:"+freePort(t)
 	all, err := dev.New(t.Context(), dev.Config{
-		Store: store, AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0", Products: product.Catalog{
+		Store: store, AdapterListen: "127.0.0.1:0", DemoListen: "127.0.0.1:0", HTTPListen: "127.0.0.1:0", HTTPAdmin: admin, Products: product.Catalog{
 			credit: {Backend: backend}, fraud: {Backend: once}, report: {Backend: calledBack}, silent: {Backend: calledBack, Deadline: time.Second},
 		}.WithDefaults(),
 	}, zap.New(core))
@@ -67,6 +69,7 @@ func TestACustomersIDIsNowhereButInsideMessages(t *testing.T) {
 
 	callbacks := leadLife(t, w)
 	makeMistakes(t, w, callbacks)
+	overHTTP := speakHTTP(t, "http://"+all.HTTPAddr(), "http://"+admin)
 	eventually(t, func() error { return w.busy(t.Context()) })
 
 	places := seen.places()
@@ -80,6 +83,7 @@ func TestACustomersIDIsNowhereButInsideMessages(t *testing.T) {
 	}
 	places = append(places, stored(t, w.js)...)
 	places = append(places, statistics(t, nc)...)
+	places = append(places, overHTTP...)
 	for _, e := range logged.All() {
 		fields, err := json.Marshal(e.ContextMap())
 		if err != nil {
@@ -194,6 +198,62 @@ func makeMistakes(t *testing.T, w *witness, over callback) {
 			resp.Body.Close()
 		}
 	}
+}
+
+// speakHTTP uses the customer's ID over HTTP, where it belongs and where it does not. It returns the headers of all answers, what the webhook
+// told, and what the bridge counts.
+func speakHTTP(t *testing.T, base, admin string) (places []string) {
+	t.Helper()
+	told := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		told <- fmt.Sprint("webhook ", r.URL, r.Header, string(body), err)
+	}))
+	defer receiver.Close()
+	do := func(method, url, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{
+			"Content-Type": {"application/json"}, "X-Request-Id": {person}, "Correlation-Id": {person}, "Traceparent": {person}, "Last-Event-Id": {person},
+			"If-None-Match": {person}, "Prefer": {"wait=" + person}, "Authorization": {"Bearer " + person}, "Referer": {person}, "User-Agent": {person},
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, fmt.Sprint("answer to ", method, ": ", resp.Status, resp.Header))
+		return string(got)
+	}
+	do("POST", base+"/v1/webhook-endpoints", `{"id":"crm","url":"`+receiver.URL+`"}`)
+	var ready struct {
+		ID string `json:"correlation_id"`
+	}
+	ask := `{"customer_id":"` + person + `","client_reference":"` + person + `","notify":"crm"}`
+	if err := json.Unmarshal([]byte(do("POST", base+"/v1/score-requests", ask)), &ready); err != nil || ready.ID == "" {
+		t.Fatalf("no answer over HTTP: %v", err)
+	}
+	places = append(places, <-told, do("GET", base+"/v1/webhook-endpoints/crm/deliveries", ""))
+	do("POST", base+"/v1/scores:lookup", `{"customer_id":"`+person+`"}`)
+	do("GET", base+"/v1/score-requests/"+ready.ID+"/result", "")
+	do("GET", base+"/v1/score-requests/"+ready.ID+"/events", "")
+	do("POST", base+"/v1/backend/completions/"+ready.ID, `{"failure":{"message":"`+person+`"}}`)
+	for _, path := range []string{
+		"/v1/customers/" + url.PathEscape(person) + "/scores/credit", "/v1/score-requests/" + url.PathEscape(person), "/?" + url.QueryEscape(person),
+		"/v1/results/events?after=" + url.QueryEscape(person), "/v1/webhook-endpoints/" + url.PathEscape(person), "/" + url.PathEscape(person),
+	} {
+		do("GET", base+path, "")
+	}
+	for _, body := range []string{person, `{"customer_id":["` + person + `"]}`, `{"customer_id":"1","notify":"` + person + `"}`} {
+		do("POST", base+"/v1/score-requests", body)
+	}
+	return append(places, "metrics "+do("GET", admin+"/metrics", ""))
 }
 
 // traffic is what messages were seen, without what is inside of them.
