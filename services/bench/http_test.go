@@ -81,8 +81,10 @@ func TestConnections(t *testing.T) {
 		for i := range n {
 			c := <-all
 			go func() { ends <- c.wait("/v1/score-requests/"+answer.CorrelationId, i%2 == 0) }()
+			if i%1000 == 999 || i == n-1 { // a gateway takes in some thousands at once, and refuses what is more
+				waiting(t, admin, i+1, ends)
+			}
 		}
-		waiting(t, admin, n)
 		opened := time.Since(begin)
 		with, _ := bridge.memory(t)
 		begin = time.Now()
@@ -100,8 +102,8 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// waiting returns when so many requests wait at a bridge.
-func waiting(t *testing.T, admin string, n int) {
+// waiting returns when so many requests wait at a bridge, of which none may have ended.
+func waiting(t *testing.T, admin string, n int, ends <-chan error) {
 	t.Helper()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
@@ -109,6 +111,8 @@ func waiting(t *testing.T, admin string, n int) {
 	for found := 0; found < n; {
 		select {
 		case <-look.C:
+		case err := <-ends:
+			t.Fatalf("%d of %d wait, and one no longer: %v", found, n, err)
 		case <-limit:
 			t.Fatalf("%d of %d wait", found, n)
 		}
@@ -203,15 +207,20 @@ func (c *connection) wait(path string, events bool) error {
 	if _, err := c.Write([]byte(head)); err != nil {
 		return err
 	}
-	for {
-		line, err := c.in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if bytes.Contains(line, []byte(`"CANCELLED"`)) {
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if strings.Contains(lines.Text(), `"CANCELLED"`) {
 			return nil
 		}
+		if resp.StatusCode >= http.StatusBadRequest {
+			return fmt.Errorf("%s: %s", resp.Status, lines.Text())
+		}
 	}
+	return fmt.Errorf("%s: it ended otherwise", resp.Status)
 }
 
 // read reads an answer of status 200 that says its length.
