@@ -144,7 +144,7 @@ func (s *Service) await(w http.ResponseWriter, r *http.Request, pending *scorev1
 		return merge(a, pending), err
 	}
 	if r.Context().Err() == nil && !s.isDraining() {
-		now, err := s.client.Fetch(s.link.question(r), &scorev1.FetchScoreRequest{CorrelationId: pending.CorrelationId})
+		now, err := s.look(r, id)
 		if err == nil {
 			return merge(now, pending), nil
 		}

@@ -106,6 +106,7 @@ type Service struct {
 	server, admin           *http.Server
 	webhooks                *webhook.Service // nil = there are none
 	replays                 chan struct{}    // has room for those who read from the stream at once
+	looks                   chan struct{}    // has room for those who ask for a calculation at once
 
 	draining chan struct{}
 	drain    sync.Once
@@ -115,6 +116,9 @@ type Service struct {
 
 // maxReplays is how many streams of events are resumed from the stream of results at once; those beyond wait for that.
 const maxReplays = 8
+
+// maxLooks is how many ask a gateway for a calculation at once; those beyond wait for their turn.
+const maxLooks = 1024
 
 // patience is how long those who are connected get to take their last answer when the bridge is stopped.
 const patience = 10 * time.Second
@@ -127,7 +131,7 @@ func New(ctx context.Context, cfg Config, nc *nats.Conn, log *zap.Logger) (_ *Se
 	}
 	s := &Service{
 		cfg: cfg, log: log, nc: nc, client: client.New(nc), metrics: newMetrics(cfg.Version),
-		replays: make(chan struct{}, maxReplays), draining: make(chan struct{}),
+		replays: make(chan struct{}, maxReplays), looks: make(chan struct{}, maxLooks), draining: make(chan struct{}),
 	}
 	if s.public, err = publicURL(cfg.PublicURL); err != nil {
 		return nil, err

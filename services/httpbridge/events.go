@@ -31,12 +31,11 @@ func (s *Service) requestEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	waiter := s.recent.wait(id) // before it looks, so that nothing is missed
 	defer s.recent.forget(waiter)
-	ctx := s.link.question(r)
-	result, err := s.results.Get(ctx, id)
+	result, err := s.results.Get(s.link.question(r), id)
 	found := err == nil
 	var pending *scorev1.Answer
 	if notFound(err) {
-		pending, err = s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id.String()})
+		pending, err = s.look(r, id)
 	}
 	if err != nil {
 		return s.gone(id, err)

@@ -48,7 +48,7 @@ func (s *Service) fetchOrWait(w http.ResponseWriter, r *http.Request) (*scorev1.
 	}
 	waiter := s.recent.wait(id) // before it looks, so that nothing is missed
 	defer s.recent.forget(waiter)
-	a, err := s.client.Fetch(s.link.question(r), &scorev1.FetchScoreRequest{CorrelationId: id.String()})
+	a, err := s.look(r, id)
 	if err != nil {
 		return nil, s.gone(id, err)
 	}
@@ -64,6 +64,21 @@ func (s *Service) fetchOrWait(w http.ResponseWriter, r *http.Request) (*scorev1.
 	}
 	applied(w.Header(), preferences{wait: prefer.wait}, false, wait)
 	return a, nil
+}
+
+// look asks how it is about a calculation. When thousands come at once, as after a restart of their bridge, they take turns here, for a
+// gateway refuses what is too much at once. It is soon their turn: nobody waits for a calculation meanwhile.
+func (s *Service) look(r *http.Request, id correlation.ID) (*scorev1.Answer, error) {
+	ctx := s.link.question(r)
+	select {
+	case s.looks <- struct{}{}:
+		defer func() { <-s.looks }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id.String()})
 }
 
 // gone tells of what is not found whether it may have been there: the ID says when it was made.
