@@ -7,7 +7,8 @@ import (
 )
 
 // TestOpen has many calculations pending at once, whose backend notifies only when all of them have been handed over, at three levels: what
-// a request costs, and what the services need of memory, must not grow with the number of those that are pending.
+// a request costs, and what the services need of memory, must not grow with the number of those that are pending; but for the garbage
+// that each of them lets come together, see daemon.Ballast.
 func TestOpen(t *testing.T) {
 	dir := binaries(t, "gateway", "correlator", "backend-adapter")
 	rows := newTable("Open calculations: memory while all are pending, then all are settled by notifications; CPU is that of all processes, each",
