@@ -94,6 +94,17 @@ func TestManyAtOnce(t *testing.T) {
 	p.shot("many-phone")
 }
 
+// Those who ask for the same score wait for one calculation, and each is told.
+func TestTwoWaitForOneCalculation(t *testing.T) {
+	p := open(t)
+	p.ask(customer, "report")
+	p.await(`document.querySelectorAll('#progress li').length === 1`)
+	p.key(kb.Enter)
+	p.await(`document.querySelectorAll('#progress li').length === 2`)
+	p.complete()
+	p.await(`document.querySelectorAll('#progress li').length === 0`, `document.querySelectorAll('#latency circle').length === 2`)
+}
+
 // What is being calculated goes on while the bridge is away, and its result is found when it is back.
 func TestTheBridgeIsAway(t *testing.T) {
 	p := open(t)

@@ -6,7 +6,6 @@ export class Feed extends EventTarget {
   #source;
   #last = ''; // place of the last event
   #known = new Map(); // by correlation ID: those that came before somebody waited for them
-  #waiting = new Map();
   #retry = 1000;
 
   open() {
@@ -30,11 +29,8 @@ export class Feed extends EventTarget {
   result(id, signal) {
     if (this.#known.has(id)) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.set(id, resolve);
-      signal.addEventListener('abort', () => {
-        this.#waiting.delete(id);
-        resolve();
-      });
+      this.addEventListener(`result ${id}`, resolve, {once: true, signal}); // several may wait for it
+      signal.addEventListener('abort', resolve);
     });
   }
 
@@ -45,8 +41,7 @@ export class Feed extends EventTarget {
     const result = {id, status, product, outcome: score?.outcome, calculated: score?.calculated_at, code: failure?.code, at: Date.now()};
     this.#known.set(id, result);
     if (this.#known.size > remembered) this.#known.delete(this.#known.keys().next().value);
-    this.#waiting.get(id)?.();
-    this.#waiting.delete(id);
+    this.dispatchEvent(new Event(`result ${id}`));
     this.dispatchEvent(new CustomEvent('result', {detail: result}));
   }
 
