@@ -12,6 +12,10 @@ import (
 	"github.com/scoreflow/scoreflow/pkg/wire"
 )
 
+// surplusRead is how many bytes of a body that is too large are read nonetheless: to whoever still sends the connection would seem broken, and
+// the answer would be lost.
+const surplusRead = 256 << 10
+
 // maxDepth is how deep a request's JSON may be nested; the messages of the contract need four.
 const maxDepth = 16
 
@@ -31,6 +35,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxRequest))
 	if err != nil {
+		_, _ = io.CopyN(io.Discard, r.Body, surplusRead) // what can no longer be read cannot be read here either
 		return nil, unread(err)
 	}
 	if depth(body) > maxDepth {
