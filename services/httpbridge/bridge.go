@@ -117,8 +117,11 @@ type Service struct {
 // maxReplays is how many streams of events are resumed from the stream of results at once; those beyond wait for that.
 const maxReplays = 8
 
-// maxLooks is how many ask a gateway for a calculation at once; those beyond wait for their turn.
-const maxLooks = 1024
+// maxLooks is how many ask a gateway for a calculation at once; those beyond wait for their turn, for so long.
+const (
+	maxLooks   = 1024
+	turnWithin = 10 * time.Second
+)
 
 // patience is how long those who are connected get to take their last answer when the bridge is stopped.
 const patience = 10 * time.Second

@@ -9,7 +9,7 @@ import (
 )
 
 // document is an Answer as the body of an HTTP answer: the JSON of the contract, without the age, which is a header here. So the same answer
-// has the same bytes always, as a strong validator demands.
+// has the same bytes always, as a strong validator demands. The answer loses its age.
 func document(a *scorev1.Answer) []byte {
 	a.Age = nil
 	data, err := wire.JSON.Marshal(a)

@@ -1,6 +1,7 @@
 package httpbridge
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -67,18 +68,35 @@ func (s *Service) fetchOrWait(w http.ResponseWriter, r *http.Request) (*scorev1.
 }
 
 // look asks how it is about a calculation. When thousands come at once, as after a restart of their bridge, they take turns here, for a
-// gateway refuses what is too much at once. It is soon their turn: nobody waits for a calculation meanwhile.
+// gateway refuses what is too much at once.
 func (s *Service) look(r *http.Request, id correlation.ID) (*scorev1.Answer, error) {
 	ctx := s.link.question(r)
+	if err := s.turn(ctx, r); err != nil {
+		return nil, err
+	}
+	defer func() { <-s.looks }()
+	return s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id.String()})
+}
+
+// turn waits for room among the looks. It comes soon, unless the gateways are slow; then it is better to come again than to wait here.
+func (s *Service) turn(ctx context.Context, r *http.Request) error {
 	select {
 	case s.looks <- struct{}{}:
-		defer func() { <-s.looks }()
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil
+	default:
 	}
-	return s.client.Fetch(ctx, &scorev1.FetchScoreRequest{CorrelationId: id.String()})
+	late := time.NewTimer(turnWithin)
+	defer late.Stop()
+	select {
+	case s.looks <- struct{}{}:
+		return nil
+	case <-late.C:
+		return fault.New(scorev1.Code_OVERLOADED, "too many ask for calculations at once")
+	case <-r.Context().Done():
+		return r.Context().Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // gone tells of what is not found whether it may have been there: the ID says when it was made.
