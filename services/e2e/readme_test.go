@@ -60,6 +60,9 @@ func TestTheTourOfTheREADME(t *testing.T) {
 		if !strings.HasPrefix(answers[i], "HTTP/1.1 "+c[2]+" ") {
 			t.Errorf("%s\nwant %s, got %s", c[1], c[2], answers[i])
 		}
+		if !strings.HasSuffix(answers[i], "\n") {
+			t.Errorf("%s\nwhat comes next stands in the line of %s", c[1], answers[i])
+		}
 		for want := range strings.SplitSeq(c[3], "; ") {
 			if strings.ContainsAny(want, ":_=") && !strings.Contains(answers[i], want) {
 				t.Errorf("%s\nwant %q in %s", c[1], want, answers[i])

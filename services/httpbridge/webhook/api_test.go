@@ -70,7 +70,7 @@ func TestBadRequestsNameTheField(t *testing.T) {
 		{"", newEndpoint{ID: "x", URL: "https://example.com/" + strings.Repeat("x", maxURL)}, scorev1.Code_INVALID_ARGUMENT, "url"},
 		{"", newEndpoint{ID: "x", URL: "https://example.com", Payload: "fat"}, scorev1.Code_INVALID_ARGUMENT, "payload"},
 		{"", map[string]any{"id": 1}, scorev1.Code_INVALID_ARGUMENT, "id"},
-		{"", map[string]any{"secret": "x"}, scorev1.Code_INVALID_ARGUMENT, ""},
+		{"", map[string]any{"secret": "x"}, scorev1.Code_INVALID_ARGUMENT, "secret"},
 		{"", nil, scorev1.Code_INVALID_ARGUMENT, ""},
 		{"/crm/replay", newReplay{Since: "yesterday"}, scorev1.Code_INVALID_ARGUMENT, "since"},
 	} {

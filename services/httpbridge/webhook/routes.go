@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/scoreflow/scoreflow/pkg/fault"
@@ -98,7 +99,7 @@ func (a answer) write(w http.ResponseWriter) error {
 	}
 	w.WriteHeader(or(a.status, http.StatusOK))
 	if a.body != nil {
-		_, _ = w.Write(data) // a client that has gone needs no answer
+		_, _ = w.Write(append(data, '\n')) // a client that has gone needs no answer
 	}
 	return nil
 }
@@ -111,7 +112,10 @@ func decode(data []byte, into any) error {
 		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
 			return fault.Invalid(t.Field, "it is not a %s", t.Type)
 		}
-		return fault.Invalid("", "the body is not the JSON object expected: it is malformed, or has a field that is unknown")
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok { // the library has no error for it
+			return fault.Invalid(strings.Trim(name, `"`), "there is no such field")
+		}
+		return fault.Invalid("", "the body is not a JSON object")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fault.Invalid("", "there is something behind the JSON object")
